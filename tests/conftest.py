@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """Folder with real images and manual truth, named by SPINALPREP_TEST_DATA."""
+    named = os.environ.get('SPINALPREP_TEST_DATA')
+    folder = Path(named) if named else REPOSITORY.parent / 'shared' / 'data'
+    if not (folder / 't2_cervical').is_dir():
+        pytest.skip(f'real data not found at {folder}; SPINALPREP_TEST_DATA names the folder')
+    return folder
