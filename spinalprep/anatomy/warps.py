@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Displacement fields as SCT writes them: reading, applying, judging.
+
+A warp of SCT is an ITK displacement field. It lies on the grid of the *destination*
+image and is a pull: at a point of the destination the vector leads to the point of
+the *source* image whose intensity belongs there. So ``warp_anat2template`` lies on the
+template's grid and resamples anatomical *images* into the template, while it moves
+*points* from the template to the anatomy. A point of the anatomy goes to the template
+through the other field, ``warp_template2anat``.
+
+On disk vectors are LPS+ (ITK); in memory everything is RAS+ millimetres. SCT marks what
+it does not define with values from ±1e5 to 3.4e38: see :data:`INVALID`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nb
+import numpy as np
+from scipy import ndimage
+
+INVALID = 1e4
+"""A component of this size (mm) or more says that no displacement is defined."""
+
+FILL = 1e5
+"""What :meth:`DisplacementField.save` writes where no displacement is defined (mm)."""
+
+_VECTOR_INTENTS = {1006, 1007}  # NIFTI_INTENT_DISPVECT, NIFTI_INTENT_VECTOR
+_SNAP = 1e-4  # voxels: rounding of affines must not push a grid point off its voxel
+
+
+@dataclass(frozen=True, eq=False)
+class DisplacementField:
+    """A displacement field and where it is defined.
+
+    Attributes
+    ----------
+    vectors : ndarray, shape (i, j, k, 3)
+        Displacements (RAS+, mm) from a point of this grid to its place in the source
+        space; 0 where not :attr:`valid`.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm) of the grid.
+    valid : ndarray of bool, shape (i, j, k)
+        True where a displacement is defined.
+    """
+
+    vectors: np.ndarray
+    affine: np.ndarray
+    valid: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the grid."""
+        return self.valid.shape
+
+    @classmethod
+    def from_vectors(cls, vectors: np.ndarray, affine: np.ndarray) -> DisplacementField:
+        """Field from raw vectors, those of :data:`INVALID` size and beyond set aside.
+
+        Parameters
+        ----------
+        vectors : array_like, shape (i, j, k, 3)
+            Displacements (RAS+, mm), with anything huge or not finite where undefined.
+        affine : array_like, shape (4, 4)
+        """
+        vectors = np.array(vectors, dtype=np.float32)
+        # a comparison with NaN is False, so what is not finite falls out as well
+        valid = (np.abs(vectors) < INVALID).all(axis=-1)
+        vectors[~valid] = 0.0
+        return cls(vectors, np.array(affine, dtype=float), valid)
+
+    @classmethod
+    def from_points(
+        cls, points: np.ndarray, affine: np.ndarray, valid: np.ndarray
+    ) -> DisplacementField:
+        """Field from the place in the source space of every voxel of a grid.
+
+        Parameters
+        ----------
+        points : ndarray, shape (i, j, k, 3)
+            World coordinates (RAS+, mm) in the source space.
+        affine : ndarray, shape (4, 4)
+            Voxel to world of the grid.
+        valid : ndarray of bool, shape (i, j, k)
+        """
+        vectors = points - grid_points(valid.shape, affine)
+        return cls.from_vectors(np.where(valid[..., None], vectors, np.nan), affine)
+
+    @classmethod
+    def load(cls, path: str | Path) -> DisplacementField:
+        """Read an ITK displacement field stored as NIfTI.
+
+        Parameters
+        ----------
+        path : path-like
+            5-D file (x, y, z, 1, 3), intent *vector*.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is no displacement field; the message names what was found.
+        """
+        try:
+            image = nb.load(path)
+        except nb.filebasedimages.ImageFileError as error:
+            raise ValueError(f'{path} is not a displacement field: {error}') from error
+        intent = int(image.header['intent_code']) if isinstance(image, nb.Nifti1Pair) else None
+        if len(image.shape) != 5 or image.shape[3:] != (1, 3) or intent not in _VECTOR_INTENTS:
+            raise ValueError(
+                f'{path} is not a displacement field: expected a NIfTI of shape (x, y, z, 1, 3) '
+                f'with vector intent, found shape {image.shape} with intent code {intent}'
+            )
+        vectors = np.asarray(image.dataobj, dtype=np.float32)[:, :, :, 0]
+        return cls.from_vectors(vectors * np.float32([-1, -1, 1]), image.affine)
+
+    def save(self, path: str | Path) -> None:
+        """Write the field as SCT does: LPS, float32, :data:`FILL` where undefined.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in ``.nii`` or ``.nii.gz``.
+        """
+        nb.save(self.to_nifti(), path)
+
+    def to_nifti(self) -> nb.Nifti1Image:
+        """The image that :meth:`save` writes."""
+        vectors = self.vectors * np.float32([-1, -1, 1])
+        vectors[~self.valid] = FILL
+        image = nb.Nifti1Image(vectors[:, :, :, None].astype(np.float32), self.affine)
+        image.set_sform(self.affine, code=1)
+        image.set_qform(self.affine, code=1)
+        image.header.set_intent('vector')
+        image.header.set_xyzt_units('mm')
+        return image
+
+    def _valid_points(self) -> np.ndarray:
+        # only these: the coordinates of a whole PAM50 grid take half a gigabyte
+        return np.argwhere(self.valid) @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def map_points(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Move points of this grid's space to the source space.
+
+        Parameters
+        ----------
+        points : array_like, shape (..., 3)
+            World coordinates (RAS+, mm).
+
+        Returns
+        -------
+        points : ndarray, shape (..., 3)
+            Where they lie in the source space; NaN where not valid.
+        valid : ndarray of bool, shape (...)
+            False outside the grid, and where any voxel that the vector is
+            interpolated from (trilinearly) is not valid.
+        """
+        shape = np.shape(points)
+        points = np.asarray(points, dtype=float).reshape(-1, 3)
+        voxels = _to_voxels(points, self.affine).T
+        # outside the grid the constant 0 makes a point invalid
+        weight = ndimage.map_coordinates(
+            self.valid.view(np.uint8), voxels, output=np.float32, order=1, mode='constant'
+        )
+        valid = weight > 1 - _SNAP
+        moved = points + np.stack(
+            [
+                ndimage.map_coordinates(self.vectors[..., axis], voxels, order=1, mode='nearest')
+                for axis in range(3)
+            ],
+            axis=-1,
+        )
+        moved[~valid] = np.nan
+        return moved.reshape(shape), valid.reshape(shape[:-1])
+
+    def resample(
+        self,
+        image: np.ndarray,
+        affine: np.ndarray,
+        order: int = 1,
+        *,
+        grid: tuple[tuple[int, int, int], np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Bring an image from the source space onto a grid of the destination space.
+
+        Parameters
+        ----------
+        image : ndarray, shape (x, y, z)
+        affine : ndarray, shape (4, 4)
+            Voxel to world (RAS+, mm) of `image`.
+        order : {0, 1, 3}
+            Nearest neighbour, linear, or cubic spline.
+        grid : (shape, affine), optional
+            Where to sample; the field's own grid if not given.
+
+        Returns
+        -------
+        ndarray
+            0 where the field is not valid or leads outside `image`. The type of
+            `image` with order 0, floating otherwise.
+        """
+        if grid is None:
+            valid = self.valid
+            points = self._valid_points() + self.vectors[valid]
+        else:
+            points, valid = self.map_points(grid_points(*grid))
+            points = points[valid]
+        values = sample(image, affine, points, order)
+        resampled = np.zeros(valid.shape, dtype=values.dtype)
+        resampled[valid] = values
+        return resampled
+
+    def jacobian_determinant(self) -> np.ndarray:
+        """Determinant of the mapping's Jacobian; ≤ 0 where it folds.
+
+        Returns
+        -------
+        ndarray, shape (i, j, k)
+            NaN where the field, or along any axis both neighbours, are not valid.
+        """
+        vectors = np.where(self.valid[..., None], self.vectors, np.nan).astype(float)
+        by_index = np.stack([_differences(vectors, axis) for axis in range(3)], axis=-1)
+        jacobian = np.eye(3) + by_index @ np.linalg.inv(self.affine[:3, :3])
+        determinant = np.full(self.shape, np.nan)
+        known = np.isfinite(jacobian).all(axis=(-2, -1))
+        determinant[known] = np.linalg.det(jacobian[known])
+        return determinant
+
+
+def compose(first: DisplacementField, second: DisplacementField) -> DisplacementField:
+    """One field that moves points through `first`, then through `second`.
+
+    Parameters
+    ----------
+    first, second : DisplacementField
+        The source space of `first` is the space in which the grid of `second` lies.
+
+    Returns
+    -------
+    DisplacementField
+        On the grid of `first`; valid where both are.
+    """
+    points = first._valid_points()
+    moved, _ = second.map_points(points + first.vectors[first.valid])
+    vectors = np.full(first.vectors.shape, np.nan, dtype=np.float32)
+    vectors[first.valid] = moved - points
+    return DisplacementField.from_vectors(vectors, first.affine)
+
+
+def grid_points(shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
+    """World coordinates of every voxel of a grid.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (i, j, k); further axes are ignored.
+    affine : ndarray, shape (4, 4)
+
+    Returns
+    -------
+    ndarray, shape (i, j, k, 3)
+        RAS+ mm.
+    """
+    voxels = np.stack(np.meshgrid(*map(np.arange, shape[:3]), indexing='ij'), axis=-1)
+    return voxels @ affine[:3, :3].T + affine[:3, 3]
+
+
+def sample(image: np.ndarray, affine: np.ndarray, points: np.ndarray, order: int) -> np.ndarray:
+    """Values of an image at world points.
+
+    Parameters
+    ----------
+    image : ndarray, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+    points : ndarray, shape (..., 3)
+        RAS+ mm.
+    order : {0, 1, 3}
+
+    Returns
+    -------
+    ndarray, shape (...)
+        0 outside the image, whose border runs half a voxel beyond the outer centres
+        (as in ITK). The type of `image` with order 0, floating otherwise.
+    """
+    voxels = _to_voxels(np.asarray(points, dtype=float), affine)
+    limits = np.array(image.shape[:3])
+    inside = ((voxels >= -0.5) & (voxels < limits - 0.5)).all(axis=-1)
+    if order == 0:
+        index = np.clip(np.floor(np.where(inside[..., None], voxels, 0) + 0.5), 0, limits - 1)
+        values = image[tuple(np.moveaxis(index.astype(np.intp), -1, 0))]
+        return np.where(inside, values, np.zeros((), image.dtype))
+    kind = np.float64 if image.dtype == np.float64 else np.float32
+    values = ndimage.map_coordinates(
+        image, np.moveaxis(voxels, -1, 0), output=kind, order=order, mode='nearest'
+    )
+    return np.where(inside, values, kind(0))
+
+
+def _to_voxels(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.inv(affine)
+    voxels = points @ inverse[:3, :3].T + inverse[:3, 3]
+    nearest = np.rint(voxels)
+    return np.where(np.abs(voxels - nearest) < _SNAP, nearest, voxels)
+
+
+def _differences(values: np.ndarray, axis: int) -> np.ndarray:
+    """Central differences; one-sided beside a NaN or the border, NaN between two."""
+    forward = np.diff(values, axis=axis)
+    missing = np.full_like(np.take(values, [0], axis=axis), np.nan)
+    ahead = np.concatenate([forward, missing], axis=axis)
+    behind = np.concatenate([missing, forward], axis=axis)
+    one_sided = np.where(np.isnan(ahead), behind, ahead)
+    return np.where(np.isnan(ahead) | np.isnan(behind), one_sided, (ahead + behind) / 2)
