@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much cord an image shows, and the box to crop it to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spinalprep.anatomy.centerline import Centerline, slice_centroids, superior_axis
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Extent of a cord mask.
+
+    Attributes
+    ----------
+    slices : int
+        Slices along the inferior–superior axis that hold cord.
+    length_mm : float
+        Length along the centreline, from the lower face of the lowest slice to the
+        upper face of the highest.
+    gaps : int
+        Slices without cord between the lowest and the highest.
+    slice_mm : float
+        Distance of two slices.
+    """
+
+    slices: int
+    length_mm: float
+    gaps: int
+    slice_mm: float
+
+
+def cord_coverage(mask: np.ndarray, affine: np.ndarray) -> Coverage:
+    """Extent of a cord mask along its own course.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k)
+        Non-zero inside the cord; any orientation.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    Coverage
+        All zero (but the slice distance) for an empty mask.
+    """
+    axis, _ = superior_axis(affine)
+    slice_mm = float(np.linalg.norm(affine[:3, axis]))
+    slices, centroids = slice_centroids(mask, affine)
+    if not len(slices):
+        return Coverage(0, 0.0, 0, slice_mm)
+    if len(slices) < 5:
+        steps = np.linalg.norm(np.diff(centroids, axis=0), axis=1)
+        length = float(steps.sum()) + slice_mm
+    else:
+        length = Centerline.through(centroids).length + slice_mm
+    gaps = int(np.ptp(slices)) + 1 - len(slices)
+    return Coverage(len(slices), length, gaps, slice_mm)
+
+
+def crop_box(
+    mask: np.ndarray,
+    affine: np.ndarray,
+    *,
+    left_right_mm: float,
+    anterior_mm: float,
+    posterior_mm: float,
+    superior_mm: float,
+    inferior_mm: float,
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Box around the cord with a margin to each side of the body.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k)
+        Cord, not empty; any orientation.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    left_right_mm, anterior_mm, posterior_mm, superior_mm, inferior_mm : float
+        Margins.
+
+    Returns
+    -------
+    tuple of (first, last) for each voxel axis
+        Inclusive, clipped to the image.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
+    voxels = np.argwhere(np.asarray(mask) > 0)
+    if not len(voxels):
+        raise ValueError('the cord mask is empty')
+    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    # margins towards negative and positive world axes: left/right, back/front, down/up
+    negative = (left_right_mm, posterior_mm, inferior_mm)
+    positive = (left_right_mm, anterior_mm, superior_mm)
+    box = []
+    for axis in range(3):
+        world = int(np.argmax(np.abs(directions[:, axis])))
+        before, after = negative[world], positive[world]
+        if directions[world, axis] < 0:
+            before, after = after, before
+        first = int(voxels[:, axis].min() - np.ceil(before / sizes[axis]))
+        last = int(voxels[:, axis].max() + np.ceil(after / sizes[axis]))
+        box.append((max(first, 0), min(last, mask.shape[axis] - 1)))
+    return box[0], box[1], box[2]

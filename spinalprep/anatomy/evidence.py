@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a registration shows about itself: coverage, overlap, folding, residuals.
+
+Every number is taken inside the range that the warps define; nothing outside it
+enters a statistic. One path's landmarks are never the truth for the other path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from spinalprep.anatomy.centerline import Centerline, superior_axis
+from spinalprep.anatomy.landmarks import Points, extrapolate
+from spinalprep.anatomy.warps import DisplacementField
+
+MIN_VALID_FRACTION = 0.95
+"""Share of a slice's cord voxels that must be defined for the slice to count as covered."""
+
+
+@dataclass(frozen=True, eq=False)
+class CordSpace:
+    """One side of a registration: a cord mask on its grid, and the cord's course.
+
+    Attributes
+    ----------
+    cord : ndarray of bool, shape (i, j, k)
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    centerline : Centerline
+    landmarks : dict
+        Landmark value → world point, near the cord.
+    """
+
+    cord: np.ndarray
+    affine: np.ndarray
+    centerline: Centerline
+    landmarks: Points
+
+    @classmethod
+    def of(cls, cord: np.ndarray, affine: np.ndarray, landmarks: Points) -> CordSpace:
+        """Space of a cord mask, its centreline taken from the mask."""
+        mask = np.asarray(cord) > 0.5
+        return cls(mask, affine, Centerline.from_mask(mask, affine), landmarks)
+
+    def landmark_arcs(self) -> dict[int, float]:
+        """Position of each landmark along the cord (mm from the lower end)."""
+        if not self.landmarks:
+            return {}
+        arcs, _ = self.centerline.project(np.array(list(self.landmarks.values())))
+        return dict(zip(self.landmarks, arcs.tolist(), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Mapping2Template:
+    """Where each sample of the subject's centreline goes in the template.
+
+    Attributes
+    ----------
+    subject_arc : ndarray, shape (n,)
+        Position along the subject's cord (mm).
+    template_arc : ndarray, shape (n,)
+        Position along the template's cord (mm); NaN where not covered.
+    """
+
+    subject_arc: np.ndarray
+    template_arc: np.ndarray
+
+    @property
+    def covered(self) -> np.ndarray:
+        """Samples that have a place on the template's cord; bool, shape (n,)."""
+        return np.isfinite(self.template_arc)
+
+
+def map_centerline(
+    subject: CordSpace, template: CordSpace, to_subject: DisplacementField
+) -> Mapping2Template:
+    """Follow the subject's centreline into the template.
+
+    Parameters
+    ----------
+    subject, template : CordSpace
+    to_subject : DisplacementField
+        ``warp_template2anat``: on the subject's grid, it moves subject points to the
+        template.
+
+    Returns
+    -------
+    Mapping2Template
+    """
+    moved, valid = to_subject.map_points(subject.centerline.points)
+    arcs = np.full(len(moved), np.nan)
+    if valid.any():
+        arcs[valid], _ = template.centerline.project(moved[valid])
+        on_cord = (arcs >= 0) & (arcs <= template.centerline.length)
+        arcs[~on_cord] = np.nan
+    return Mapping2Template(subject.centerline.arc, arcs)
+
+
+def overlap(
+    subject: CordSpace,
+    template: CordSpace,
+    to_subject: DisplacementField,
+    mapping: Mapping2Template,
+) -> dict[str, float]:
+    """Template cord on the subject's, in the slices that are covered.
+
+    Parameters
+    ----------
+    subject, template : CordSpace
+    to_subject : DisplacementField
+        On the subject's grid.
+    mapping : Mapping2Template
+
+    Returns
+    -------
+    dict
+        ``covered_slices``; ``cord_dice`` over all of them and ``cord_dice_worst`` of one
+        slice; ``centre_distance_mm``, the largest distance of the two centres within a
+        slice; ``folded_fraction`` of the cord's voxels. NaN where nothing is covered.
+    """
+    warped = to_subject.resample(template.cord.astype(np.uint8), template.affine, 0) > 0
+    axis, _ = superior_axis(subject.affine)
+    order = [axis, *(other for other in range(3) if other != axis)]
+    cord = np.transpose(subject.cord, order)
+    warped = np.transpose(warped, order)
+    valid = np.transpose(to_subject.valid, order)
+    slices = _covered_slices(subject, mapping, axis, len(cord))
+    slices &= (cord & valid).sum((1, 2)) >= MIN_VALID_FRACTION * cord.sum((1, 2))
+    slices &= cord.any((1, 2))
+    result = {'covered_slices': int(slices.sum())}
+    if not slices.any():
+        missing = ('cord_dice', 'cord_dice_worst', 'centre_distance_mm', 'folded_fraction')
+        return result | dict.fromkeys(missing, float('nan'))
+    both = (cord & warped)[slices].sum((1, 2))
+    total = cord[slices].sum((1, 2)) + warped[slices].sum((1, 2))
+    sizes = np.linalg.norm(subject.affine[:3, :3], axis=0)[order[1:]]
+    distances = [
+        np.linalg.norm((_centre(cord[k]) - _centre(warped[k])) * sizes)
+        for k in np.flatnonzero(slices)
+        if warped[k].any()
+    ]
+    return result | {
+        'cord_dice': float(2 * both.sum() / total.sum()),
+        'cord_dice_worst': float((2 * both / total).min()),
+        'centre_distance_mm': float(max(distances, default=float('nan'))),
+        'folded_fraction': folded_fraction(to_subject, subject.cord),
+    }
+
+
+def folded_fraction(field: DisplacementField, mask: np.ndarray, smooth_mm: float = 2.0) -> float:
+    """Share of a mask's voxels where a field turns space inside out.
+
+    SCT aligns levels slice by slice, which leaves steps of one slice in the field that
+    mean nothing; so the field is smoothed, within its defined range, before its
+    Jacobian is judged.
+
+    Parameters
+    ----------
+    field : DisplacementField
+    mask : ndarray of bool, shape (i, j, k)
+        On the field's grid.
+    smooth_mm : float
+        Standard deviation of the Gaussian (mm).
+
+    Returns
+    -------
+    float
+        Voxels whose determinant is ≤ 0, among those where it is known; 0 where none is.
+    """
+    sigma = smooth_mm / np.linalg.norm(field.affine[:3, :3], axis=0)
+    where = np.argwhere(mask & field.valid)
+    if not len(where):
+        return 0.0
+    margin = np.ceil(3 * sigma).astype(int) + 1
+    low = np.maximum(where.min(axis=0) - margin, 0)
+    high = where.max(axis=0) + margin + 1
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    valid, mask = field.valid[box], mask[box]
+    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, mode='constant')
+    smooth = (
+        np.stack(
+            [
+                ndimage.gaussian_filter(
+                    np.where(valid, field.vectors[box][..., c], 0), sigma, mode='constant'
+                )
+                for c in range(3)
+            ],
+            axis=-1,
+        )
+        / np.maximum(weight, 1e-6)[..., None]
+    )
+    determinant = DisplacementField(smooth, field.affine, valid).jacobian_determinant()
+    known = mask & np.isfinite(determinant)
+    return float((determinant[known] <= 0).mean()) if known.any() else 0.0
+
+
+def _covered_slices(
+    subject: CordSpace, mapping: Mapping2Template, axis: int, count: int
+) -> np.ndarray:
+    """Slices through which a covered stretch of the centreline runs; bool, (count,)."""
+    inverse = np.linalg.inv(subject.affine)
+    index = subject.centerline.points @ inverse[axis, :3] + inverse[axis, 3]
+    inside = np.zeros(count, dtype=bool)
+    nearest = np.clip(np.rint(index).astype(int), 0, count - 1)
+    inside[nearest[mapping.covered]] = True
+    inside[nearest[~mapping.covered]] = False
+    return inside
+
+
+def _centre(mask: np.ndarray) -> np.ndarray:
+    return np.argwhere(mask).mean(axis=0)
+
+
+def landmark_residuals(
+    subject: CordSpace, template: CordSpace, to_template: DisplacementField
+) -> dict[int, float]:
+    """Where the field itself puts each landmark that was used.
+
+    Parameters
+    ----------
+    subject, template : CordSpace
+        With the landmarks of both sides.
+    to_template : DisplacementField
+        ``warp_anat2template``: on the template's grid, it moves template points to the
+        subject.
+
+    Returns
+    -------
+    dict
+        Landmark value → distance along the subject's cord (mm) from the subject's
+        landmark to the template's, moved; values of landmarks outside the defined
+        range are left out.
+    """
+    common = sorted(set(subject.landmarks) & set(template.landmarks))
+    if not common:
+        return {}
+    # landmarks may lie beside the cord (posterior edge of a disc): compare their levels
+    template_arc, _ = template.centerline.project([template.landmarks[v] for v in common])
+    moved, valid = to_template.map_points(template.centerline.at(template_arc))
+    found, _ = subject.centerline.project([subject.landmarks[v] for v in common])
+    placed = np.full(len(common), np.nan)
+    if valid.any():
+        placed[valid], _ = subject.centerline.project(moved[valid])
+    return {value: float(placed[i] - found[i]) for i, value in enumerate(common) if valid[i]}
+
+
+def inverse_consistency(
+    subject: CordSpace, to_subject: DisplacementField, to_template: DisplacementField
+) -> float:
+    """Largest distance (mm) of a centreline point from itself after there and back.
+
+    Parameters
+    ----------
+    subject : CordSpace
+    to_subject : DisplacementField
+        Moves subject points to the template.
+    to_template : DisplacementField
+        Moves them back.
+
+    Returns
+    -------
+    float
+        NaN where no point has both ways.
+    """
+    there, valid = to_subject.map_points(subject.centerline.points)
+    back, valid_back = to_template.map_points(np.where(valid[:, None], there, 0.0))
+    both = valid & valid_back
+    if not both.any():
+        return float('nan')
+    return float(np.linalg.norm(back[both] - subject.centerline.points[both], axis=1).max())
+
+
+def covered_levels(
+    levels: np.ndarray, affine: np.ndarray, centerline: Centerline, mapping: Mapping2Template
+) -> list[int]:
+    """Vertebral levels of which more than half is covered.
+
+    Parameters
+    ----------
+    levels : ndarray of int, shape (i, j, k)
+        Levels on the cord.
+    affine : ndarray, shape (4, 4)
+    centerline : Centerline
+        Of the cord.
+    mapping : Mapping2Template
+
+    Returns
+    -------
+    list of int
+    """
+    voxels = np.argwhere(levels > 0)
+    if not len(voxels):
+        return []
+    values = levels[tuple(voxels.T)]
+    arcs, _ = centerline.project(voxels @ affine[:3, :3].T + affine[:3, 3])
+    nearest = np.clip(np.searchsorted(mapping.subject_arc, arcs), 0, len(centerline.arc) - 1)
+    inside = mapping.covered[nearest]
+    return [int(v) for v in np.unique(values) if inside[values == v].mean() > 0.5]
+
+
+def path_offset(
+    subject: CordSpace,
+    template: CordSpace,
+    disc_to_template: DisplacementField,
+    rootlet_to_template: DisplacementField,
+) -> tuple[float, float] | None:
+    """Vertebral–spinal offset: how far apart the two paths see the same cord.
+
+    Parameters
+    ----------
+    subject, template : CordSpace
+        The landmarks of `template` are its discs.
+    disc_to_template, rootlet_to_template : DisplacementField
+        Each path's ``warp_anat2template``: on the template's grid, they move template
+        points to the subject.
+
+    Returns
+    -------
+    offset_mm : float
+        Median distance along the subject's cord between the places to which the two
+        paths assign the same part of the template; positive where rootlets lie higher
+        than the discs say.
+    offset_levels : float
+        The same, in vertebral levels; positive where the rootlets' numbers are higher.
+    or None
+        Where the two paths share no defined stretch, or the template has fewer than two
+        discs.
+    """
+    arcs = []
+    shared = np.ones(len(template.centerline.points), dtype=bool)
+    for field in (disc_to_template, rootlet_to_template):
+        moved, valid = field.map_points(template.centerline.points)
+        arc, _ = subject.centerline.project(np.where(valid[:, None], moved, 0.0))
+        arcs.append(arc)
+        shared &= valid
+    discs = template.landmark_arcs()
+    if shared.sum() < 2 or len(discs) < 2:
+        return None
+    by_disc, by_rootlet = (arc[shared] for arc in arcs)
+    values = sorted(discs, key=discs.__getitem__)
+    level = extrapolate(template.centerline.arc[shared], [discs[v] for v in values], values)
+    rising = np.argsort(by_disc)
+    level_by_disc = extrapolate(by_rootlet, *_thinned(by_disc[rising], level[rising]))
+    return (
+        float(np.median(by_rootlet - by_disc)),
+        float(np.median(level - level_by_disc)),
+    )
+
+
+def _thinned(x: np.ndarray, y: np.ndarray, pieces: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """A few well-spaced knots of a noisy monotone curve, fit to extrapolate from."""
+    keep = np.unique(np.linspace(0, len(x) - 1, pieces + 1).round().astype(int))
+    return x[keep], y[keep]
