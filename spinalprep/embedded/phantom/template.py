@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small straight template of the phantom's kind, laid out like PAM50."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from .anatomy import mean_anatomy
+from .canvas import Canvas
+from .generate import Phantom, assemble, body_landmarks, paint
+from .params import PhantomParams
+from .tissues import SIGNALS
+
+_BOTTOM_LEVEL = 17.0
+_TOP_MM = 14.0
+_HALF_FIELD = 35.0
+
+_FILES = (
+    (0, 'T1-weighted template', 't1'),
+    (1, 'T2-weighted template', 't2'),
+    (3, 'spinal cord mask (binary)', 'cord'),
+    (7, 'spinal cord mask with discrete vertebral levels', 'levels'),
+    (10, 'point-wise intervertebral disc labels', 'label_disc'),
+    (11, 'point-wise posterior intervertebral disc labels', 'label_discPosterior'),
+    (16, 'spinal nerve rootlets with discrete spinal levels', 'rootlets'),
+    (17, 'centre of the rootlets with discrete spinal levels', 'rootlets_midpoint'),
+)
+
+
+def make_template(
+    contrast: str = 'T2w', voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> Phantom:
+    """The template as a phantom: the mean body, straight, without noise and bias field.
+
+    Parameters
+    ----------
+    contrast : {'T2w', 'T1w'}
+    voxel_mm : tuple of float
+        Right–left, anterior–posterior, superior–inferior (mm).
+
+    Returns
+    -------
+    Phantom
+        In orientation LAS (SCT's RPI), like PAM50.
+    """
+    body = mean_anatomy()
+    bottom = float(body.s_of(_BOTTOM_LEVEL))
+    canvas = Canvas(
+        body, voxel_mm, [-_HALF_FIELD, -_HALF_FIELD, bottom], [_HALF_FIELD, _HALF_FIELD, _TOP_MM]
+    )
+    params = PhantomParams(contrast=contrast, marker=False)
+    return assemble(canvas, paint(canvas, dict(SIGNALS[contrast]), params), 'LAS', None)
+
+
+def template_landmarks() -> dict[str, np.ndarray]:
+    """World coordinates (RAS+, mm) of the template's landmarks; see `Phantom.landmarks`."""
+    return {
+        name: point
+        for name, point in body_landmarks(mean_anatomy()).items()
+        if float(name.split('_')[0].split('-')[1]) < _BOTTOM_LEVEL
+    }
+
+
+def write_template(
+    folder: Path | str, voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> Path:
+    """Write the template.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets a folder ``template`` with ``info_label.txt`` and ``phantom_*.nii.gz``.
+    voxel_mm : tuple of float
+        Right–left, anterior–posterior, superior–inferior (mm).
+
+    Returns
+    -------
+    Path
+        `folder`, to be given to ``sct_register_to_template -t``.
+    """
+    folder = Path(folder)
+    inside = folder / 'template'
+    inside.mkdir(parents=True, exist_ok=True)
+    t1, t2 = (make_template(contrast, voxel_mm) for contrast in ('T1w', 'T2w'))
+    on_cord = {
+        k: t2.anatomy.to_world(s)
+        for k, s in enumerate(t2.anatomy.discs, start=1)
+        if k in t2.disc_points
+    }
+    images = {
+        't1': t1.image,
+        't2': t2.image,
+        'cord': t2.label_image(t2.cord),
+        'levels': t2.label_image(t2.levels),
+        'label_disc': t2.point_image(on_cord),
+        'label_discPosterior': t2.point_image(t2.disc_points),
+        'rootlets': t2.label_image(t2.rootlets),
+        'rootlets_midpoint': t2.point_image(t2.rootlet_points),
+    }
+    lines = [
+        '# Template labels',
+        '# Keyword=IndivLabels (Please DO NOT change this line)',
+        '# ID, name, file',
+    ]
+    for number, title, name in _FILES:
+        nib.save(images[name], inside / f'phantom_{name}.nii.gz')
+        lines.append(f'{number}, {title}, phantom_{name}.nii.gz')
+    (inside / 'info_label.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return folder
