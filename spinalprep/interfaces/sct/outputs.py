@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judge what a command wrote: there, readable, on the right grid, not empty, possible values."""
+
+import csv
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+AFFINE_TOLERANCE_MM = 1e-3
+"""SCT's own tolerance between grids."""
+
+NO_DISPLACEMENT = 1e4
+"""Longer vectors of a warp, in mm, stand for "undefined"."""
+
+
+class BadOutput(ValueError):
+    """An output is missing or can't be right; the message names the file and says why."""
+
+
+def load_image(path: Path) -> tuple[nib.spatialimages.SpatialImage, np.ndarray]:
+    """Read an image completely, so that one that was cut short is noticed.
+
+    Raises
+    ------
+    BadOutput
+        If it isn't there or can't be read.
+    """
+    if not path.is_file():
+        raise BadOutput(f'did not write {path}')
+    try:
+        image = nib.load(path)
+        return image, np.asanyarray(image.dataobj)
+    except (
+        nib.filebasedimages.ImageFileError,
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+    ) as error:
+        raise BadOutput(f'{path} can not be read: {error}') from error
+
+
+def check_image(
+    path: Path,
+    *,
+    like: str | Path | None = None,
+    labels: Collection[int] | None = None,
+    allow_empty: bool = False,
+) -> str:
+    """Judge an image.
+
+    Parameters
+    ----------
+    path
+        The image.
+    like
+        An image whose grid it must have (shape of the three spatial axes, and affine).
+    labels
+        The values that it may carry besides 0; ``None``: any.
+    allow_empty
+        Whether it may be zero everywhere.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    BadOutput
+        If the image isn't there, can't be read, has another grid, carries NaN, is empty, or has
+        values that are no labels.
+    """
+    image, data = load_image(path)
+    if like is not None:
+        _check_grid(path, image, Path(like))
+    if data.dtype.kind == 'f' and np.isnan(data).any():
+        raise BadOutput(f'{path} has voxels that are not a number')
+    if not allow_empty and not data.any():
+        raise BadOutput(f'{path} is zero everywhere')
+    if labels is not None:
+        impossible = sorted(set(np.unique(data).tolist()) - set(labels) - {0})
+        if impossible:
+            shown = ', '.join(f'{value:g}' for value in impossible[:8])
+            raise BadOutput(f'{path} has values that are no labels there: {shown}')
+    return str(path)
+
+
+def check_warp(path: Path, *, like: str | Path) -> str:
+    """Judge an ITK displacement field.
+
+    Parameters
+    ----------
+    path
+        The field.
+    like
+        An image on the grid that the field must have.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    BadOutput
+        If it isn't there, isn't a field, has another grid, or is defined nowhere.
+    """
+    image, data = load_image(path)
+    if data.ndim != 5 or data.shape[3:] != (1, 3):
+        raise BadOutput(f'{path} is no displacement field: its shape is {data.shape}')
+    _check_grid(path, image, Path(like))
+    if np.isnan(data).any():
+        raise BadOutput(f'{path} has vectors that are not a number')
+    if not (np.abs(data) < NO_DISPLACEMENT).all(axis=-1).any():
+        raise BadOutput(f'{path} is defined nowhere')
+    return str(path)
+
+
+def check_csv(path: Path, *, columns: Collection[str] = ()) -> str:
+    """Judge a table of ``sct_process_segmentation``.
+
+    Parameters
+    ----------
+    path
+        The table.
+    columns
+        Columns that must be there and filled in at least one row.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    BadOutput
+        If it isn't there, has no rows, or lacks a column.
+    """
+    if not path.is_file():
+        raise BadOutput(f'did not write {path}')
+    with path.open(newline='') as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows:
+        raise BadOutput(f'{path} has no rows: none of the slices or levels asked for was found')
+    for column in columns:
+        if not any(row.get(column) for row in rows):
+            raise BadOutput(f'{path} has nothing in its column {column}')
+    return str(path)
+
+
+def check_same_grid(path: str | Path, like: str | Path) -> None:
+    """Refuse an input whose grid is not that of another: SCT compares voxel indices blindly.
+
+    Raises
+    ------
+    BadOutput
+        If the grids differ.
+    """
+    _check_grid(Path(path), nib.load(path), Path(like))
+
+
+def _check_grid(path: Path, image: nib.spatialimages.SpatialImage, like: Path) -> None:
+    wanted = nib.load(like)
+    if image.shape[:3] != wanted.shape[:3]:
+        raise BadOutput(f'{path} has shape {image.shape[:3]}, {like} has {wanted.shape[:3]}')
+    if not np.allclose(image.affine, wanted.affine, atol=AFFINE_TOLERANCE_MM):
+        raise BadOutput(f'{path} lies elsewhere than {like}: their affines differ')

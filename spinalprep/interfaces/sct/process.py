@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one command: no shell, own process group, time limit, nothing left behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import spinalprep
+from spinalprep.toolbox import Toolbox
+
+GRACE_S = 5.0
+"""Seconds between asking a process group to end and ending it."""
+
+# Lives as long as we do: when our end of its pipe closes, however we die, it ends the group whose
+# number it was told and removes the temp folder. SCT's launchers start a second interpreter, so
+# signals sent to the first process alone would leave the work running.
+_GUARD = """
+import os, signal, sys
+lines = sys.stdin.read().split('\\n')
+if 'done' not in lines:
+    try:
+        os.killpg(int(lines[0]), signal.SIGKILL)
+    except (ValueError, OSError):
+        pass
+    import shutil
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended.
+
+    Parameters
+    ----------
+    argv
+        What was run.
+    exit_code
+        Exit code; negative: number of the signal that ended it.
+    start
+        When it began.
+    duration_s
+        Seconds it took.
+    timed_out
+        Whether it was stopped because of the time limit.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int
+    start: datetime
+    duration_s: float
+    timed_out: bool = False
+
+    @property
+    def signal(self) -> int | None:
+        """Signal that ended it: seen directly, through SCT's launcher (256-N), a shell (128+N)."""
+        for number in (-self.exit_code, 256 - self.exit_code, self.exit_code - 128):
+            if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT):
+                return number
+        return None
+
+
+def run_command(
+    argv: Sequence[str],
+    *,
+    toolbox: Toolbox,
+    folder: Path,
+    log: Path,
+    num_threads: int = 1,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
+    """Run a command to its end in its own folder, and make sure that nothing of it goes on.
+
+    Parameters
+    ----------
+    argv
+        Program and arguments; no shell reads them.
+    toolbox
+        Decides about the GPU and the interpreter's search path.
+    folder
+        Current folder of the command.
+    log
+        File for its standard output and error, mixed.
+    num_threads
+        Threads that it may use.
+    timeout
+        Time limit in seconds; ``None`` for none.
+    environment
+        Variables to start from; default: our own.
+
+    Returns
+    -------
+    Finished
+        The exit code is not judged here.
+
+    Notes
+    -----
+    The whole process group is ended at the time limit, when an exception passes through (Ctrl-C),
+    and when this process itself is killed.
+    """
+    start, clock = datetime.now(UTC).astimezone(), monotonic()
+    timed_out = False
+    with (
+        tempfile.TemporaryDirectory(prefix='spinalprep_', ignore_cleanup_errors=True) as temp,
+        log.open('wb') as stream,
+    ):
+        variables = command_environment(
+            toolbox, num_threads, Path(temp), os.environ if environment is None else environment
+        )
+        with _guard(temp) as tell:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=folder,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            tell(process.pid)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+            finally:
+                _end_group(process, gently=timed_out)
+    return Finished(tuple(argv), process.returncode, start, monotonic() - clock, timed_out)
+
+
+def command_environment(
+    toolbox: Toolbox, num_threads: int, temp: Path, base: Mapping[str, str]
+) -> dict[str, str]:
+    """Environment of a command: threads, temp folder, no bars, no windows, GPU only if asked for.
+
+    Notes
+    -----
+    ``SCT_USE_GPU`` counts by being there, whatever its value. ``PYTHONPATH``, ``PYTHONHOME`` are
+    kept from an installed SCT, which brings its own interpreter; the embedded one runs in ours and
+    needs to find this package.
+    """
+    variables = dict(base)
+    for name in ('ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        variables[name] = str(num_threads)
+    variables |= {
+        'nnUNet_def_n_proc': str(num_threads),
+        'SCT_PROGRESS_BAR': 'off',
+        'MPLBACKEND': 'Agg',
+        'TMPDIR': str(temp),
+    }
+    variables.pop('SCT_USE_GPU', None)
+    if toolbox.gpu:
+        variables['SCT_USE_GPU'] = '1'
+    if toolbox.kind == 'embedded':
+        ours = str(Path(spinalprep.__file__).resolve().parents[1])
+        variables['PYTHONPATH'] = os.pathsep.join(
+            part for part in (ours, variables.get('PYTHONPATH')) if part
+        )
+    else:
+        variables.pop('PYTHONPATH', None)
+        variables.pop('PYTHONHOME', None)
+    return variables
+
+
+@contextmanager
+def _guard(temp: str) -> Iterator:
+    """Start what ends the command if we are killed; yields how to tell it the group."""
+    guard = subprocess.Popen(
+        [sys.executable, '-I', '-S', '-c', _GUARD, temp],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+
+    def tell(text: object) -> None:
+        guard.stdin.write(f'{text}\n')
+        guard.stdin.flush()
+
+    try:
+        yield tell
+    finally:
+        with suppress(BrokenPipeError):
+            tell('done')
+            guard.stdin.close()
+        guard.wait()
+
+
+def _end_group(process: subprocess.Popen, *, gently: bool) -> None:
+    """End every process of the command's group, and collect the first one."""
+    if gently:
+        _signal_group(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(group: int, number: int) -> None:
+    # No such group: nothing is left of it. Not permitted: only zombies are left (macOS).
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Last lines of a command's output, without colour codes and what carriage returns hid."""
+    with log.open('rb') as stream:
+        stream.seek(max(0, log.stat().st_size - 64 * 1024))
+        text = stream.read().decode(errors='replace')
+    text = re.sub(r'\x1b\[[0-9;]*[A-Za-z]', '', text)
+    shown = [line.rpartition('\r')[2].rstrip() for line in text.replace('\r\n', '\n').split('\n')]
+    return '\n'.join([line for line in shown if line][-lines:])
