@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sink: writes the products of one anatomy under their names, each with a sidecar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterface,
+    BaseInterfaceInputSpec,
+    Directory,
+    File,
+    OutputMultiObject,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+from spinalprep import atomic
+from spinalprep.errors import SCTOutputError
+from spinalprep.products import (
+    PATHS,
+    PRODUCTS,
+    Product,
+    file_name,
+    is_product_file,
+    label_names,
+    sidecar_name,
+    subject_folder,
+)
+from spinalprep.sidecars import sidecar
+
+SUMMARY = 'summary.json'
+"""What the sink leaves in its folder for the driver."""
+
+STAGES = {
+    'spine': 'totalspineseg_dseg',
+    'discs': 'disc_labels',
+    'levels': 'vertebral_levels',
+    'rootlets': 'rootlets_dseg',
+}
+"""Stages that need not give a result, and the product that they give."""
+
+
+class _SaveDerivativesInputSpec(BaseInterfaceInputSpec):
+    derivatives_dir = Directory(
+        mandatory=True, desc="root of the dataset's derivatives, the parent of sub-*"
+    )
+    entities = traits.DictStrStr(
+        mandatory=True, desc='entities of the anatomy by their short keys: sub, ses, acq, run …'
+    )
+    modality = traits.Enum('T2w', 'T1w', mandatory=True, desc='suffix of the anatomy')
+    provenance = traits.Dict(
+        mandatory=True, desc='facts for the sidecars, see spinalprep.sidecars.provenance'
+    )
+    template = traits.Str('PAM50', usedefault=True, desc='name of the template in file names')
+    registration_path = traits.Enum(*PATHS, desc='path that the warps come from')
+    metrics = traits.Dict(desc='numbers on the cord')
+    evidence = traits.Dict(
+        desc='verdict (PASS, WARN or FAIL) and reasons; for each of spine, discs, levels and '
+        'rootlets optionally {status, reason}; and whatever the judgement rests on'
+    )
+
+
+for _item in PRODUCTS:
+    _SaveDerivativesInputSpec.add_class_trait(
+        _item.name, File(exists=True, desc=_item.description)
+    )
+
+
+class _SaveDerivativesOutputSpec(TraitedSpec):
+    summary = File(exists=True, desc='what was written, with verdict, metrics and evidence')
+    out_files = OutputMultiObject(File(exists=True), desc='the products written')
+
+
+class SaveDerivatives(BaseInterface):
+    """Write every product that is defined, atomically, and remove stale ones.
+
+    A product that this subject and session has from an earlier run, and that is
+    not defined now, is removed with its sidecar. The interface always runs, so
+    that derivatives that were deleted come back; files that are there already
+    are compared and left alone.
+
+    Raises
+    ------
+    SCTOutputError
+        If a product does not have the kind of file its name promises.
+
+    Examples
+    --------
+    >>> sink = SaveDerivatives(derivatives_dir='.', entities={'sub': '01'}, modality='T2w')
+    >>> sink.inputs.template
+    'PAM50'
+    >>> sink.always_run
+    True
+    """
+
+    input_spec = _SaveDerivativesInputSpec
+    output_spec = _SaveDerivativesOutputSpec
+    _always_run = True
+
+    def _run_interface(self, runtime):
+        products = {
+            item.name: Path(getattr(self.inputs, item.name))
+            for item in PRODUCTS
+            if isdefined(getattr(self.inputs, item.name))
+        }
+        self._written: dict[str, Path] = {}
+        for item in PRODUCTS:
+            if item.name in products:
+                self._written[item.name] = self._write(item, products[item.name])
+        for item in PRODUCTS:
+            if item.name in self._written:
+                target = self._written[item.name]
+                atomic.write_json(target.with_name(sidecar_name(target.name)), self._sidecar(item))
+        self._remove_stale()
+        atomic.write_json(Path(runtime.cwd) / SUMMARY, self._summary())
+        return runtime
+
+    def _list_outputs(self):
+        return {
+            'summary': str(Path(SUMMARY).absolute()),
+            'out_files': [str(path) for path in self._written.values()],
+        }
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.inputs.derivatives_dir)
+
+    @property
+    def _folder(self) -> Path:
+        return self._root / subject_folder(self.inputs.entities)
+
+    @property
+    def _evidence(self) -> dict[str, Any]:
+        return self.inputs.evidence if isdefined(self.inputs.evidence) else {}
+
+    @property
+    def _chosen_path(self) -> str | None:
+        return self.inputs.registration_path if isdefined(self.inputs.registration_path) else None
+
+    @property
+    def _other_path(self) -> str | None:
+        """Path that gave a result too and was not chosen."""
+        if not isdefined(self.inputs.warp_cordref2template_other):
+            return None
+        return next(path for path in PATHS if path != self._chosen_path)
+
+    def _write(self, item: Product, source: Path) -> Path:
+        if not source.name.endswith(item.extension):
+            raise SCTOutputError(
+                f'{source}: {item.name} should be a {item.extension} file; '
+                'nothing was written for it'
+            )
+        name = file_name(
+            item,
+            self.inputs.entities,
+            self.inputs.modality,
+            template=self.inputs.template,
+            path=self._other_path or PATHS[0],
+        )
+        target = self._folder / item.folder / name
+        atomic.copy(source, target)
+        return target
+
+    def _uri(self, name: str) -> str:
+        return f'bids::{self._written[name].relative_to(self._root)}'
+
+    def _sidecar(self, item: Product) -> dict[str, Any]:
+        path = None
+        if item.space == 'template' or item.folder == 'xfm':
+            path = self._other_path if item.name.endswith('_other') else self._chosen_path
+        return sidecar(
+            item,
+            self.inputs.provenance,
+            labels=label_names(item),
+            cordref=self._uri('cordref') if 'cordref' in self._written else None,
+            path=path,
+            verdict=self._evidence.get('verdict'),
+            reasons=self._evidence.get('reasons') or [],
+        )
+
+    def _remove_stale(self) -> None:
+        """Remove products of this subject and session that were not written now."""
+        kept = {path.name for path in self._written.values()}
+        kept |= {sidecar_name(name) for name in kept}
+        for folder in {item.folder for item in PRODUCTS}:
+            for path in (self._folder / folder).glob('*'):
+                if path.name not in kept and is_product_file(path.name, self.inputs.entities):
+                    path.unlink()
+
+    def _stage(self, name: str) -> dict[str, Any]:
+        """Status of a stage: as the evidence states it, else by what there is of it."""
+        status = 'absent'
+        if STAGES[name] in self._written:
+            given = STAGES[name] in self.inputs.provenance.get('precomputed', {})
+            status = 'given' if given else 'computed'
+        return {'status': status, 'reason': ''} | dict(self._evidence.get(name) or {})
+
+    def _summary(self) -> dict[str, Any]:
+        return {
+            'verdict': self._evidence.get('verdict'),
+            'reasons': self._evidence.get('reasons') or [],
+            'products': {
+                name: str(path.relative_to(self._root)) for name, path in self._written.items()
+            },
+            **{name: self._stage(name) for name in STAGES},
+            'registration': {'path': self._chosen_path, 'other': self._other_path},
+            'metrics': self.inputs.metrics if isdefined(self.inputs.metrics) else {},
+            'evidence': self._evidence,
+        }

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a run's derivatives, logs and working files lie, in both ways of calling it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from spinalprep.products import STEP
+
+PIPELINE_FOLDER = 'spinalfmriprep'
+"""Folder below ``derivatives/`` that the steps of the pipeline share."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Folders of one dataset in one output folder."""
+
+    out: Path
+    dataset: str
+    kind: Literal['run', 'bids-app']
+    """``run --out OUT``, or ``BIDS_DIR OUT_DIR participant``."""
+    work_dir: Path | None = None
+    """Working folder, where it was named."""
+
+    @property
+    def derivatives(self) -> Path:
+        """Root of the dataset's derivatives, the parent of ``sub-*``."""
+        if self.kind == 'bids-app':
+            return self.out
+        return self.out / 'derivatives' / PIPELINE_FOLDER / self.dataset
+
+    @property
+    def logs(self) -> Path:
+        """Records of this step for this dataset."""
+        return self.out / 'logs' / STEP / self.dataset
+
+    @property
+    def work(self) -> Path:
+        """Nipype's working folder for this dataset."""
+        if self.work_dir is not None:
+            return self.work_dir / STEP / self.dataset
+        root = Path('work') if self.kind == 'bids-app' else self.out / 'work'
+        return root.absolute() / STEP / self.dataset
+
+    @property
+    def inventory(self) -> Path:
+        """Inventory of step S1, whose exclusions are honoured where it is there."""
+        return self.out / 'logs' / 'S1_input_verify' / self.dataset / 'inventory.json'
+
+    @property
+    def runs(self) -> Path:
+        """One file per call: which subjects and sessions it selected."""
+        return self.logs / 'runs'
+
+    def record(self, label: str) -> Path:
+        """Record of a subject and session, such as ``sub-01_ses-a``."""
+        return self.logs / f'{label}.json'
+
+    def crashes(self, label: str) -> Path:
+        """Crash files of a subject and session."""
+        return self.logs / label / 'crashes'
+
+    def log(self, label: str) -> Path:
+        """Nipype's log of a subject and session."""
+        return self.logs / label / 'nipype.log'
+
+
+def dataset_name(folder: Path) -> str:
+    """Name of a dataset that is given by its folder: the folder's name, reduced.
+
+    Examples
+    --------
+    >>> dataset_name(Path('/data/ds 004_big'))
+    'ds004big'
+    """
+    return re.sub(r'[^A-Za-z0-9-]', '', folder.resolve().name) or 'dataset'

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of products: what is written, under which name, when, and how it is checked.
+
+The sink, ``spinalprep check``, the documentation and the report read this table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+STEP = 'S2_anat_cordref'
+
+ENTITY_ORDER = (
+    'sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'ce', 'trc', 'stain', 'rec', 'dir', 'run',
+    'mod', 'echo', 'flip', 'inv', 'mt', 'part', 'proc', 'chunk',
+)  # fmt: skip
+"""Entities that a derivative takes over from its source, in BIDS order."""
+
+CONDITIONS = {
+    'always': 'in every completed subject',
+    'spine': 'where TotalSpineSeg ran or its map was given',
+    'discs': 'where numbered discs were found or given',
+    'levels': 'where discs number the levels along the cord',
+    'rootlets': 'where rootlets were segmented or given',
+    'two_paths': 'where both registration paths gave a result',
+}
+"""When a product must exist, in words; `is_expected` evaluates them on a record."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product of step S2."""
+
+    name: str
+    """Name of the field of the workflow's outputnode."""
+    folder: Literal['anat', 'xfm']
+    seed: str
+    """File name, as a pattern of ``{source}``, ``{modality}``, ``{template}`` and ``{path}``."""
+    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table']
+    space: Literal['cordref', 'template']
+    when: str
+    """Key of `CONDITIONS`."""
+    description: str
+    values: str | None = None
+    """Which values may stand beside 0, for masks, labels and points: see `label_names`."""
+
+    @property
+    def extension(self) -> str:
+        """``.tsv`` or ``.nii.gz``."""
+        return '.tsv' if self.kind == 'table' else '.nii.gz'
+
+
+PRODUCTS: tuple[Product, ...] = (
+    Product(
+        'cordref', 'anat', '{source}_desc-cordref_{modality}.nii.gz', 'image', 'cordref', 'always',
+        'Anatomical cord reference: the chosen image, reoriented and cropped along the cord.',
+    ),
+    Product(
+        'cord_dseg', 'anat', '{source}_desc-cord_dseg_{modality}.nii.gz', 'mask', 'cordref',
+        'always', 'Mask of the spinal cord.', 'cord',
+    ),
+    Product(
+        'canal_dseg', 'anat', '{source}_desc-canal_dseg_{modality}.nii.gz', 'mask', 'cordref',
+        'spine', "Mask of the spinal canal, the cord included (TotalSpineSeg's labels 1 and 2).",
+        'canal',
+    ),
+    Product(
+        'totalspineseg_dseg', 'anat', '{source}_desc-totalspineseg_dseg_{modality}.nii.gz',
+        'labels', 'cordref', 'spine',
+        "TotalSpineSeg's map: cord, canal, vertebrae and discs.", 'spine',
+    ),
+    Product(
+        'vertebral_labels', 'anat', '{source}_desc-vertebral_labels_{modality}.nii.gz', 'labels',
+        'cordref', 'spine', 'Whole vertebrae, with the values of the TotalSpineSeg map.',
+        'vertebrae',
+    ),
+    Product(
+        'vertebral_levels', 'anat', '{source}_desc-vertebral_levels_{modality}.nii.gz', 'labels',
+        'cordref', 'levels', 'Vertebral levels on the cord, as `-vertfile` of SCT expects them.',
+        'levels',
+    ),
+    Product(
+        'disc_labels', 'anat', '{source}_desc-disc_labels_{modality}.nii.gz', 'points', 'cordref',
+        'discs', 'One voxel per intervertebral disc, at its posterior edge, numbered as by SCT.',
+        'discs',
+    ),
+    Product(
+        'rootlets_dseg', 'anat', '{source}_desc-rootlets_dseg_{modality}.nii.gz', 'labels',
+        'cordref', 'rootlets', 'Nerve rootlets, numbered by spinal level.', 'spinal levels',
+    ),
+    Product(
+        'csa_per_slice', 'anat', '{source}_desc-perslice_csa_{modality}.tsv', 'table', 'cordref',
+        'always', 'Cross-sectional area of the cord per slice, corrected for its angle.',
+    ),
+    Product(
+        'csa_per_level', 'anat', '{source}_desc-perlevel_csa_{modality}.tsv', 'table', 'cordref',
+        'levels', 'Cross-sectional area of the cord per vertebral level.',
+    ),
+    Product(
+        'cordref_in_template', 'anat', '{source}_space-{template}_desc-cordref_{modality}.nii.gz',
+        'image', 'template', 'always', "The cord reference resampled on the template's grid.",
+    ),
+    Product(
+        'warp_cordref2template', 'xfm', '{source}_from-cordref_to-{template}_warp.nii.gz', 'warp',
+        'template', 'always',
+        'Resamples images of the cord reference into the template: a displacement field (ITK, '
+        "LPS, mm) on the template's grid. Points of the template go to the cord reference by it.",
+    ),
+    Product(
+        'warp_template2cordref', 'xfm', '{source}_from-{template}_to-cordref_warp.nii.gz', 'warp',
+        'cordref', 'always',
+        'Resamples images of the template into the cord reference: a displacement field (ITK, '
+        'LPS, mm) on its grid. Points of the cord reference go to the template by it.',
+    ),
+    Product(
+        'valid_in_cordref', 'xfm', '{source}_space-cordref_desc-valid_mask.nii.gz', 'mask',
+        'cordref', 'always', 'Where the field on the grid of the cord reference is defined.',
+        'valid',
+    ),
+    Product(
+        'valid_in_template', 'xfm', '{source}_space-{template}_desc-valid_mask.nii.gz', 'mask',
+        'template', 'always', "Where the field on the template's grid is defined.",
+        'valid',
+    ),
+    Product(
+        'warp_cordref2template_other', 'xfm',
+        '{source}_from-cordref_to-{template}_desc-{path}_warp.nii.gz', 'warp', 'template',
+        'two_paths', 'As the warp without desc-, by the path that was not chosen.',
+    ),
+    Product(
+        'warp_template2cordref_other', 'xfm',
+        '{source}_from-{template}_to-cordref_desc-{path}_warp.nii.gz', 'warp', 'cordref',
+        'two_paths', 'As the warp without desc-, by the path that was not chosen.',
+    ),
+)  # fmt: skip
+"""The table."""
+
+PATHS = ('disc', 'rootlet')
+"""Registration paths."""
+
+PRECOMPUTABLE = ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg')
+"""Products that can be given instead of computed."""
+
+
+def product(name: str) -> Product:
+    """The product of that name."""
+    return next(item for item in PRODUCTS if item.name == name)
+
+
+def label_names(item: Product) -> dict[int, str] | None:
+    """Meaning of the values that a product may hold beside 0.
+
+    Returns
+    -------
+    dict or None
+        Value to name, in anatomical order; None for a product without labels.
+
+    Examples
+    --------
+    >>> label_names(product('canal_dseg'))
+    {1: 'canal'}
+    >>> list(label_names(product('disc_labels')).values())[:3]
+    ['top of C1', 'C1/C2', 'C2/C3']
+    """
+    from spinalprep.anatomy import labels as anatomy
+
+    tables = {
+        'cord': {1: 'cord'},
+        'canal': {1: 'canal'},
+        'valid': {1: 'field defined'},
+        'vertebrae': anatomy.VERTEBRAE,
+        'levels': {n: anatomy.level_name(n) for n in range(1, 25)},
+        'spinal levels': {n: anatomy.spinal_level_name(n) for n in range(1, 27)},
+        'discs': {n: anatomy.disc_name(n) for n in range(1, 26)}
+        | {49: 'pontomedullary groove', 50: 'pontomedullary junction', 60: 'end of the conus'},
+        'spine': {anatomy.CORD: 'cord', anatomy.CANAL: 'canal around the cord'}
+        | anatomy.VERTEBRAE
+        | {value: anatomy.disc_name(n) for value, n in anatomy.DISC_POINT_OF_MAP.items()}
+        | {96: 'L5/L6'},
+    }
+    return tables[item.values] if item.values else None
+
+
+def source_stem(entities: Mapping[str, str]) -> str:
+    """Entities in BIDS order, as a file name begins.
+
+    Examples
+    --------
+    >>> source_stem({'run': '1', 'sub': '01', 'acq': 'sag'})
+    'sub-01_acq-sag_run-1'
+    """
+    return '_'.join(f'{key}-{entities[key]}' for key in ENTITY_ORDER if entities.get(key))
+
+
+def subject_folder(entities: Mapping[str, str]) -> str:
+    """Folder of a subject (and session) below the derivatives' root.
+
+    Examples
+    --------
+    >>> subject_folder({'sub': '01', 'ses': 'a'})
+    'sub-01/ses-a'
+    """
+    return '/'.join(f'{key}-{entities[key]}' for key in ('sub', 'ses') if entities.get(key))
+
+
+def file_name(
+    item: Product,
+    entities: Mapping[str, str],
+    modality: str,
+    *,
+    template: str = 'PAM50',
+    path: str = 'disc',
+) -> str:
+    """File name of a product.
+
+    Parameters
+    ----------
+    item : Product
+    entities : mapping
+        Entities of the chosen anatomy, by their short keys (``sub``, ``ses``, ``acq`` …).
+    modality : str
+        ``T2w`` or ``T1w``.
+    template : str
+        Name of the template in file names.
+    path : str
+        The path that was not chosen; only the products of that path use it.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> file_name(product('cord_dseg'), {'sub': '01', 'acq': 'sag'}, 'T2w')
+    'sub-01_acq-sag_desc-cord_dseg_T2w.nii.gz'
+    >>> file_name(product('warp_template2cordref_other'), {'sub': '01'}, 'T2w', path='rootlet')
+    'sub-01_from-PAM50_to-cordref_desc-rootlet_warp.nii.gz'
+    """
+    return item.seed.format(
+        source=source_stem(entities), modality=modality, template=template, path=path
+    )
+
+
+def sidecar_name(name: str) -> str:
+    """Name of the JSON sidecar of a product's file.
+
+    Examples
+    --------
+    >>> sidecar_name('sub-01_desc-cordref_T2w.nii.gz')
+    'sub-01_desc-cordref_T2w.json'
+    """
+    for extension in ('.nii.gz', '.tsv'):
+        name = name.removesuffix(extension)
+    return f'{name}.json'
+
+
+def is_product_file(name: str, entities: Mapping[str, str]) -> bool:
+    """Whether a file name is that of a product, or its sidecar, of this subject and session.
+
+    Other entities of the anatomy are free: a product of an anatomy that was
+    chosen earlier is recognised too.
+    """
+    stem = source_stem({key: entities.get(key, '') for key in ('sub', 'ses')})
+    fields = {
+        'source': f'{re.escape(stem)}(?:_[a-z]+-[A-Za-z0-9+]+)*?',
+        'modality': '(?:T1w|T2w)',
+        'template': '[A-Za-z0-9]+',
+        'path': f'(?:{"|".join(PATHS)})',
+    }
+    return any(
+        re.fullmatch(f'{_as_pattern(item, fields)}(?:{re.escape(item.extension)}|[.]json)', name)
+        for item in PRODUCTS
+    )
+
+
+def _as_pattern(item: Product, fields: Mapping[str, str]) -> str:
+    """Regular expression of a product's file name without its extension."""
+    pieces = re.split(r'\{(\w+)\}', item.seed.removesuffix(item.extension))
+    return ''.join(fields[p] if i % 2 else re.escape(p) for i, p in enumerate(pieces))
+
+
+def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
+    """Whether a completed subject must have this product, by what its record states.
+
+    Parameters
+    ----------
+    item : Product
+    record : mapping
+        The record; ``spine``, ``discs``, ``levels`` and ``rootlets`` each with a
+        ``status``, and ``registration`` with ``other``.
+
+    Returns
+    -------
+    bool
+    """
+    if record.get('status') != 'completed':
+        return False
+    if item.when == 'always':
+        return True
+    if item.when == 'two_paths':
+        return bool((record.get('registration') or {}).get('other'))
+    return (record.get(item.when) or {}).get('status') in ('computed', 'given')
+
+
+def expected(record: Mapping[str, Any]) -> tuple[Product, ...]:
+    """The products that a subject must have by its record."""
+    return tuple(item for item in PRODUCTS if is_expected(item, record))
+
+
+def names(items: Iterable[Product] = PRODUCTS) -> tuple[str, ...]:
+    """Names of products, in the table's order."""
+    return tuple(item.name for item in items)
