@@ -13,6 +13,12 @@ from scipy.spatial import cKDTree
 STEP_MM = 0.5
 """Spacing of the samples along a centreline."""
 
+SMOOTH_MM = 5.0
+"""Usual length scale of smoothing: the neck's lordosis (wavelength 100 mm and more) keeps
+99 % of its amplitude, the steps of a voxel mask (a few mm) vanish."""
+
+_NEIGHBOURHOOD_MM = 20.0
+
 
 @dataclass(frozen=True, eq=False)
 class Centerline:
@@ -45,17 +51,14 @@ class Centerline:
         return tangents / np.linalg.norm(tangents, axis=1, keepdims=True)
 
     @cached_property
-    def frames(self) -> np.ndarray:
-        """Orthonormal frames; shape (n, 3, 3), rows = right→left axis, anterior axis, tangent.
+    def curvature(self) -> np.ndarray:
+        """Change of the unit tangent per mm of arc; shape (n, 3), 1/mm."""
+        return np.gradient(self.tangents, self.arc, axis=0)
 
-        Row 0 is the direction to the subject's right made perpendicular to the
-        curve, row 1 points anteriorly, row 2 superiorly. No twist accumulates:
-        each frame is built from the world's right axis.
-        """
-        right = np.array([1.0, 0.0, 0.0]) - self.tangents[:, :1] * self.tangents
-        right /= np.linalg.norm(right, axis=1, keepdims=True)
-        anterior = np.cross(self.tangents, right)
-        return np.stack([right, anterior, self.tangents], axis=1)
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """Frame of each point, see :meth:`frames_at`; shape (n, 3, 3)."""
+        return _frames(self.tangents)
 
     @cached_property
     def _tree(self) -> cKDTree:
@@ -75,10 +78,44 @@ class Centerline:
         """
         arc = np.asarray(arc, dtype=float)
         inside = np.clip(arc, 0.0, self.length)
-        points = np.stack([np.interp(inside, self.arc, c) for c in self.points.T], axis=-1)
         beyond = arc - inside
         end = np.where(beyond > 0, len(self.arc) - 1, 0)
-        return points + beyond[..., None] * self.tangents[end]
+        return self._interpolate(self.points, inside) + beyond[..., None] * self.tangents[end]
+
+    def frames_at(self, arc: np.ndarray) -> np.ndarray:
+        """Orthonormal frames at given arc lengths; those of the ends beyond them.
+
+        Row 0 is the direction to the subject's right made perpendicular to the
+        curve, row 1 points anteriorly, row 2 superiorly along the curve. No twist
+        accumulates: each frame is built from the world's right axis.
+
+        Parameters
+        ----------
+        arc : array_like, shape (m,)
+            Arc lengths (mm).
+
+        Returns
+        -------
+        ndarray, shape (m, 3, 3)
+        """
+        return _frames(self._interpolate(self.tangents, arc))
+
+    def to_world(self, arc: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """World points from positions in the frame of the curve; undoes :meth:`project`.
+
+        Parameters
+        ----------
+        arc : array_like, shape (m,)
+            Arc lengths (mm).
+        offset : array_like, shape (m, 3)
+            Right, anterior, along (mm).
+
+        Returns
+        -------
+        ndarray, shape (m, 3)
+        """
+        frames = self.frames_at(arc)
+        return self.at(arc) + np.einsum('mij,mi->mj', frames, np.asarray(offset, dtype=float))
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nearest position on the curve.
@@ -95,19 +132,56 @@ class Centerline:
             above :attr:`length` beyond the upper end.
         offset : ndarray, shape (m, 3)
             Coordinates of the point in the frame there (right, anterior, along; mm).
+            The part along is 0 but for points without a unique foot.
         """
         points = np.atleast_2d(np.asarray(points, dtype=float))
         _, nearest = self._tree.query(points)
-        offset = np.einsum('mij,mj->mi', self.frames[nearest], points - self.points[nearest])
-        arc = self.arc[nearest] + offset[:, 2]
-        interior = (nearest > 0) & (nearest < len(self.arc) - 1)
-        # the along-component only refines the position inside half a step; in a bend
-        # a far point's component may exceed it and would misplace the foot
-        arc = np.where(interior, self.arc[nearest] + np.clip(offset[:, 2], -STEP_MM, STEP_MM), arc)
-        return arc, offset
+        arc = self.arc[nearest]
+        # the samples lie half a step off at most: two corrections reach the foot
+        for _ in range(2):
+            tangent = _unit(self._interpolate(self.tangents, arc))
+            away = points - self.at(arc)
+            stretch = self._stretch(arc, away)
+            arc = arc + np.einsum('mi,mi->m', away, tangent) / np.maximum(stretch, 0.2)
+        return arc, np.einsum('mij,mj->mi', self.frames_at(arc), points - self.at(arc))
+
+    def stretch(self, arc: np.ndarray, offset: np.ndarray) -> np.ndarray:
+        """Length along the cord at a position off the curve, relative to that on it.
+
+        Parameters
+        ----------
+        arc : array_like, shape (m,)
+            Arc lengths (mm).
+        offset : array_like, shape (m, 3)
+            Right, anterior, along (mm).
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            1 on the curve, below 1 on the inner side of a bend; 0 or less beyond the
+            centre of curvature, where positions are not unique.
+        """
+        arc = np.asarray(arc, dtype=float)
+        return self._stretch(arc, np.einsum('mij,mi->mj', self.frames_at(arc), offset))
+
+    def _stretch(self, arc: np.ndarray, away: np.ndarray) -> np.ndarray:
+        bent = np.einsum('mi,mi->m', self._interpolate(self.curvature, arc), away)
+        return np.where((arc < 0) | (arc > self.length), 1.0, 1.0 - bent)
+
+    def _interpolate(self, values: np.ndarray, arc: np.ndarray) -> np.ndarray:
+        """Rows of `values`, one per sample of the curve, linearly between the samples."""
+        arc = np.clip(arc, 0.0, self.length)
+        left = np.clip(np.searchsorted(self.arc, arc, side='right') - 1, 0, len(self.arc) - 2)
+        part = (arc - self.arc[left]) / (self.arc[left + 1] - self.arc[left])
+        return values[left] + part[..., None] * (values[left + 1] - values[left])
 
     @classmethod
-    def through(cls, points: np.ndarray, smooth_mm: float = 10.0) -> Centerline:
+    def through(
+        cls,
+        points: np.ndarray,
+        smooth_mm: float = SMOOTH_MM,
+        weights: np.ndarray | None = None,
+    ) -> Centerline:
         """Smooth curve through scattered ordered points.
 
         Parameters
@@ -115,7 +189,10 @@ class Centerline:
         points : array_like, shape (n, 3)
             World coordinates (mm) in the order of the cord, either direction, n ≥ 5.
         smooth_mm : float
-            Length scale of the smoothing spline; wiggles shorter than this vanish.
+            Length scale of the smoothing spline: a wiggle of wavelength 2π times this
+            is halved, one of twice that wavelength loses 6 %.
+        weights : array_like, shape (n,), optional
+            How much each point counts, at most 1; all alike if not given.
 
         Raises
         ------
@@ -123,24 +200,29 @@ class Centerline:
             With fewer than five points.
         """
         points = np.asarray(points, dtype=float)
+        weights = np.ones(len(points)) if weights is None else np.asarray(weights, dtype=float)
         if len(points) < 5:
             raise ValueError(f'a centreline needs at least 5 points, got {len(points)}')
         if points[-1, 2] < points[0, 2]:
-            points = points[::-1]
+            points, weights = points[::-1], weights[::-1]
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
         keep = np.concatenate([[True], np.diff(along) > 1e-6])
-        points, along = points[keep], along[keep]
+        points, along, weights = points[keep], along[keep], weights[keep]
         # penalty that halves a sine of wavelength 2*pi*smooth_mm, for this sampling density
         spacing = along[-1] / (len(along) - 1)
         penalty = smooth_mm**4 / spacing
-        fine = np.linspace(0.0, along[-1], max(round(along[-1] / STEP_MM) + 1, 5))
+        # much finer than the samples that remain: the curvature is their second difference
+        fine = np.linspace(0.0, along[-1], max(round(10 * along[-1] / STEP_MM) + 1, 50))
         curve = np.stack(
-            [make_smoothing_spline(along, c, lam=penalty)(fine) for c in points.T], axis=-1
+            [make_smoothing_spline(along, c, w=weights, lam=penalty)(fine) for c in points.T],
+            axis=-1,
         )
         return cls(_equidistant(curve))
 
     @classmethod
-    def from_mask(cls, mask: np.ndarray, affine: np.ndarray, smooth_mm: float = 10.0):
+    def from_mask(
+        cls, mask: np.ndarray, affine: np.ndarray, smooth_mm: float = SMOOTH_MM
+    ) -> Centerline:
         """Centreline of a binary cord mask from the centroids of its slices.
 
         Parameters
@@ -155,14 +237,42 @@ class Centerline:
         Returns
         -------
         Centerline
-            Reaches from the centroid of the lowest to that of the highest slice.
+            Reaches from the lowest to the highest slice. Slices with less area than
+            those around them count little: where the end of the mask cuts obliquely
+            through a slice, its centroid is off the cord's middle.
 
         Raises
         ------
         ValueError
             If the mask covers fewer than five slices along the cord's axis.
         """
-        return cls.through(slice_centroids(mask, affine)[1], smooth_mm)
+        axis, _ = superior_axis(affine)
+        slices, centroids = slice_centroids(mask, affine)
+        if len(slices) < 5:
+            raise ValueError(f'a centreline needs at least 5 slices of mask, got {len(slices)}')
+        others = tuple({0, 1, 2} - {axis})
+        area = np.count_nonzero(np.asarray(mask) > 0, axis=others)[slices]
+        slice_mm = np.linalg.norm(affine[:3, axis])
+        part = np.clip(area / _usual(area, round(_NEIGHBOURHOOD_MM / slice_mm)), 0.3, 1.0)
+        return cls.through(centroids, smooth_mm, part**8)
+
+
+def _usual(area: np.ndarray, width: int) -> np.ndarray:
+    """Median over the `width` values around each one, whole windows also at the ends."""
+    width = int(np.clip(width, 1, len(area)))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(area, width), axis=1)
+    return medians[np.clip(np.arange(len(area)) - width // 2, 0, len(medians) - 1)]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _frames(tangents: np.ndarray) -> np.ndarray:
+    """Frames (rows right, anterior, along) for tangents of any length; shape (m, 3, 3)."""
+    tangents = _unit(tangents)
+    right = _unit(np.array([1.0, 0.0, 0.0]) - tangents[:, :1] * tangents)
+    return np.stack([right, np.cross(tangents, right), tangents], axis=1)
 
 
 def _equidistant(curve: np.ndarray) -> np.ndarray:
