@@ -3,19 +3,20 @@
 
 import json
 import shlex
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nipype.interfaces.base import BaseInterface, isdefined, traits
 
 import spinalprep.interfaces.sct.process as process
-from spinalprep.errors import SCTCommandError, SCTOutputError, ToolboxError
+from spinalprep.errors import InputImageError, SCTCommandError, SCTOutputError, ToolboxError
 from spinalprep.interfaces.conditional import (
     Conditional,
     ConditionalInputSpec,
     ConditionalOutputSpec,
 )
-from spinalprep.interfaces.sct.outputs import BadOutput
+from spinalprep.interfaces.sct.outputs import BadOutput, is_empty
 from spinalprep.toolbox import Dialect, Toolbox
 
 LOG_FILE = 'command.log'
@@ -140,10 +141,11 @@ class SCTCommand(Conditional, BaseInterface):
         self._folder = Path(runtime.cwd).resolve()
         try:
             self._check_inputs_exist()
+            self._check_inputs()
             finished = self._run_command(runtime)
             log = self._folder / LOG_FILE
             if finished.exit_code or finished.timed_out:
-                raise SCTCommandError(_message(finished, self._command, self._folder, self.inputs))
+                raise SCTCommandError(self._failure(finished))
             try:
                 self._results = self._collect(self._folder, log)
             except BadOutput as error:
@@ -188,33 +190,44 @@ class SCTCommand(Conditional, BaseInterface):
         (self._folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + '\n')
         return finished
 
-    def _check_inputs_exist(self) -> None:
-        """Refuse files that aren't there: some commands only warn and go on without."""
+    def _input_files(self) -> Iterator[tuple[str, str]]:
+        """Names and paths of the files that the command will read."""
         for name, trait in self.inputs.items():
             value = getattr(self.inputs, name)
-            if not trait.input_file or not isdefined(value):
-                continue
-            for path in value if isinstance(value, list) else [value]:
-                if not Path(path).exists():
-                    raise FileNotFoundError(f'{type(self).__name__}: {name} is not there: {path}')
+            if trait.input_file and isdefined(value):
+                for path in value if isinstance(value, list) else [value]:
+                    yield name, path
 
+    def _check_inputs_exist(self) -> None:
+        """Refuse files that aren't there: some commands only warn and go on without."""
+        for name, path in self._input_files():
+            if not Path(path).exists():
+                raise InputImageError(f'{type(self).__name__}: {name} is not there: {path}')
 
-def _message(finished: process.Finished, command: str, folder: Path, inputs) -> str:
-    """Words for a command that failed."""
-    if finished.timed_out:
-        summary = (
-            f'{command} was stopped: it took longer than its time limit of {inputs.timeout:.0f} s '
-            '(the policy sets the limits)'
-        )
-    elif finished.signal is not None:
-        summary = f'{command} was killed by signal {finished.signal}'
-        if finished.signal == 9:
-            summary += ', probably because memory ran out'
-        summary += f' (exit code {finished.exit_code})'
-    else:
-        last = process.tail(folder / LOG_FILE, 1)
-        summary = f'{command} ended with exit code {finished.exit_code}: {last}'
-    return _with_tail(summary, finished, folder)
+    def _check_inputs(self) -> None:
+        """Refuse inputs that the command would take without a word and use wrongly."""
+
+    def _failure(self, finished: process.Finished) -> str:
+        """Words for a command that failed."""
+        if finished.timed_out:
+            summary = (
+                f'{self._command} was stopped: it took longer than its time limit of '
+                f'{self.inputs.timeout:g} s (the policy sets the limits)'
+            )
+        elif finished.signal is not None:
+            memory = ', probably because memory ran out' if finished.signal == 9 else ''
+            summary = (
+                f'{self._command} was killed by signal {finished.signal}{memory} '
+                f'(exit code {finished.exit_code})'
+            )
+        else:
+            last = process.tail(self._folder / LOG_FILE, 1)
+            summary = f'{self._command} ended with exit code {finished.exit_code}: {last}'
+            # SCT's tracebacks do not say so.
+            empty = [f'{name} {path}' for name, path in self._input_files() if is_empty(path)]
+            if empty:
+                summary += f' (zero everywhere: {", ".join(empty)})'
+        return _with_tail(summary, finished, self._folder)
 
 
 def _with_tail(summary: str, finished: process.Finished, folder: Path) -> str:
@@ -229,3 +242,26 @@ def _with_tail(summary: str, finished: process.Finished, folder: Path) -> str:
             process.tail(log) or '(nothing was printed)',
         ]
     )
+
+
+def one_of(interface: SCTCommand, names: Iterable[str]) -> str:
+    """The one input among ``names`` that is set.
+
+    Raises
+    ------
+    ValueError
+        If none is, or more than one.
+    """
+    names = list(names)
+    given = [
+        name
+        for name in names
+        if isdefined(getattr(interface.inputs, name))
+        and getattr(interface.inputs, name) is not False
+    ]
+    if len(given) != 1:
+        raise ValueError(
+            f'{type(interface).__name__} does one thing at a time: set exactly one of '
+            f'{", ".join(names)}; now {", ".join(given) or "none"}'
+        )
+    return given[0]

@@ -8,11 +8,9 @@ from nipype.interfaces.base import File, isdefined, traits
 
 from spinalprep.errors import ToolboxError
 from spinalprep.interfaces.sct.base import SCTCommand, SCTInputSpec, SCTOutputSpec
-from spinalprep.interfaces.sct.outputs import check_image
+from spinalprep.interfaces.sct.labels import DISC_VALUES
+from spinalprep.interfaces.sct.outputs import check_image, split_name
 from spinalprep.toolbox import TASKS, Toolbox
-
-DISC_VALUES = frozenset(range(1, 26))
-"""Values of disc points: 1 top of C1, 3 = C2/C3 … 25 = L5/S1."""
 
 
 class _DeepSegInputSpec(SCTInputSpec):
@@ -121,7 +119,7 @@ class DeepSeg(SCTCommand):
             )
             return {'out_file': path}
         suffixes = task.variants[inputs.label_vertebrae][1]
-        stem = name.name.removesuffix('.gz').removesuffix('.nii')
+        stem = split_name(name)[0]
         discs, labels = (
             name.with_name(f'{stem}{suffixes[output]}.nii.gz')
             for output in ('discs_file', 'labels_file')

@@ -9,6 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from spinalprep.errors import InputImageError
+
 AFFINE_TOLERANCE_MM = 1e-3
 """SCT's own tolerance between grids."""
 
@@ -18,6 +20,19 @@ NO_DISPLACEMENT = 1e4
 
 class BadOutput(ValueError):
     """An output is missing or can't be right; the message names the file and says why."""
+
+
+def split_name(path: str | Path) -> tuple[str, str]:
+    """File name of an image in two parts, with ``.nii.gz`` as one suffix.
+
+    Examples
+    --------
+    >>> split_name('/data/t2.nii.gz')
+    ('t2', '.nii.gz')
+    """
+    name = Path(path).name
+    suffix = '.nii.gz' if name.endswith('.nii.gz') else Path(name).suffix
+    return name.removesuffix(suffix), suffix
 
 
 def load_image(path: Path) -> tuple[nib.spatialimages.SpatialImage, np.ndarray]:
@@ -152,15 +167,65 @@ def check_csv(path: Path, *, columns: Collection[str] = ()) -> str:
     return str(path)
 
 
+def check_within(path: Path, whole: str | Path) -> str:
+    """Judge a crop: its voxels must be voxels of the whole image.
+
+    Parameters
+    ----------
+    path
+        The crop.
+    whole
+        The image that it was cut from.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    BadOutput
+        If it isn't there, can't be read, or isn't a box of voxels of the whole.
+    """
+    image, data = load_image(path)
+    if not data.any():
+        raise BadOutput(f'{path} is zero everywhere')
+    full = nib.load(whole)
+    # From voxels of the crop to voxels of the whole: nothing but a shift by whole voxels.
+    step = np.linalg.solve(full.affine, image.affine)
+    shift = np.rint(step[:3, 3])
+    far = shift + np.array(image.shape[:3])
+    steady = np.allclose(step[:3, :3], np.eye(3), atol=AFFINE_TOLERANCE_MM)
+    if (
+        not steady
+        or not np.allclose(step[:3, 3], shift, atol=0.01)
+        or (shift < 0).any()
+        or (far > full.shape[:3]).any()
+    ):
+        raise BadOutput(f'{path} is not a box of voxels of {whole}')
+    return str(path)
+
+
 def check_same_grid(path: str | Path, like: str | Path) -> None:
     """Refuse an input whose grid is not that of another: SCT compares voxel indices blindly.
 
     Raises
     ------
-    BadOutput
+    InputImageError
         If the grids differ.
     """
-    _check_grid(Path(path), nib.load(path), Path(like))
+    try:
+        _check_grid(Path(path), nib.load(path), Path(like))
+    except BadOutput as error:
+        raise InputImageError(f'{error}. Resample it to that grid first') from error
+
+
+def is_empty(path: str | Path) -> bool:
+    """Whether an image is zero everywhere; an image that can't be read isn't."""
+    try:
+        return not load_image(Path(path))[1].any()
+    except BadOutput:
+        return False
 
 
 def _check_grid(path: Path, image: nib.spatialimages.SpatialImage, like: Path) -> None:
