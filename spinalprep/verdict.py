@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from spinalprep.anatomy.labels import level_name
 from spinalprep.policy import Bound
 from spinalprep.policy import Verdict as Bounds
 
@@ -127,3 +128,57 @@ def choose_path(
     if not paths:
         raise ValueError('no path to choose from')
     return max(paths, key=rank)
+
+
+def judge_registration(
+    paths: Mapping[str, Mapping[str, Any]],
+    no_result: Mapping[str, str],
+    offset: tuple[float, float] | None,
+    *,
+    prefer_rootlets: bool | None,
+    required_levels: Iterable[int],
+    bounds: Bounds,
+) -> dict[str, Any]:
+    """Choose a path and judge the registration as a whole.
+
+    Parameters
+    ----------
+    paths : dict
+        Paths that gave a result → evidence.
+    no_result : dict
+        The others → why they gave none.
+    offset : (float, float) or None
+        Vertebral–spinal offset in mm and in levels.
+    prefer_rootlets, required_levels
+        See :func:`choose_path`.
+    bounds : Bounds
+
+    Returns
+    -------
+    dict
+        ``path``, ``paths``, ``no_result``, ``offset_mm``, ``offset_levels``, ``verdict``,
+        ``reasons``. The verdict is that of the path taken, at least WARN where the other
+        path is FAIL, misses a level that was asked for, or disagrees; and FAIL where
+        the order of levels breaks on either path.
+    """
+    required = list(required_levels)
+    chosen = choose_path(paths, prefer_rootlets=prefer_rootlets, required_levels=required)
+    verdicts = [paths[chosen]['verdict']]
+    reasons = list(paths[chosen]['reasons'])
+    for other in paths.keys() - {chosen}:
+        reasons += paths[other]['reasons']
+        broken = bool(paths[other]['order_breaks'])
+        verdicts.append(FAIL if broken else PASS if paths[other]['verdict'] == PASS else WARN)
+    missed = sorted(set(required) - set(paths[chosen]['covered_levels']))
+    if missed:
+        names = ', '.join(level_name(level) for level in missed)
+        verdicts.append(WARN)
+        reasons.append(f'{chosen} path: does not cover {names}, which the policy asks for')
+    result = {'path': chosen, 'paths': dict(paths), 'no_result': dict(no_result)}
+    result |= {'offset_mm': None, 'offset_levels': None}
+    if offset:
+        result |= {'offset_mm': round(offset[0], 2), 'offset_levels': round(offset[1], 3)}
+        verdict, reason = judge_number('offset_levels', offset[1], bounds.offset_levels)
+        verdicts.append(verdict)
+        reasons += [f'{reason}: {abs(offset[0]):.1f} mm'] if reason else []
+    return result | {'verdict': worst(verdicts), 'reasons': reasons}

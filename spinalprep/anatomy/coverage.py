@@ -111,3 +111,46 @@ def crop_box(
         last = int(voxels[:, axis].max() + np.ceil(after / sizes[axis]))
         box.append((max(first, 0), min(last, mask.shape[axis] - 1)))
     return box[0], box[1], box[2]
+
+
+ROOTLET_LEVELS = range(2, 9)
+"""Vertebral levels C2 to T1, beside which the networks know rootlets."""
+
+
+def rootlets_reason(
+    cord_mm: float, levels: set[int] | None, *, min_cord_mm: float, min_levels: int
+) -> str:
+    """Why an image is not eligible for rootlets; empty if it is.
+
+    Parameters
+    ----------
+    cord_mm : float
+        Length of cord in view.
+    levels : set of int or None
+        Vertebral levels in view; None where they are not known.
+    min_cord_mm : float
+    min_levels : int
+        Of :data:`ROOTLET_LEVELS`.
+
+    Examples
+    --------
+    >>> rootlets_reason(52.0, {3, 4}, min_cord_mm=60, min_levels=3)
+    '52 mm of cord in view, fewer than the 60 mm of rootlets.min_cord_mm'
+    >>> rootlets_reason(120.0, {8, 9, 10}, min_cord_mm=60, min_levels=3)
+    '1 of the levels C2 to T1 in view, fewer than the 3 of rootlets.min_levels'
+    >>> rootlets_reason(120.0, None, min_cord_mm=60, min_levels=3)
+    ''
+    """
+    if cord_mm < min_cord_mm:
+        return (
+            f'{cord_mm:.0f} mm of cord in view, fewer than the {min_cord_mm:g} mm of '
+            'rootlets.min_cord_mm'
+        )
+    if levels is not None:
+        seen = len(levels.intersection(ROOTLET_LEVELS))
+        if seen < min_levels:
+            return (
+                f'{seen} of the levels C2 to T1 in view, fewer than the {min_levels} of '
+                'rootlets.min_levels'
+            )
+    return ''

@@ -126,6 +126,39 @@ def label_points(labels: np.ndarray, affine: np.ndarray) -> dict[int, np.ndarray
     }
 
 
+def disc_points_of_map(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Posterior edge of each disc of TotalSpineSeg's map, as SCT's disc points.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (i, j, k)
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    ndarray of uint8, shape (i, j, k)
+        SCT's disc value in the disc's voxel that is nearest the middle of the canal,
+        which is where TotalSpineSeg puts its own points. Zero everywhere if there is
+        no canal to measure from.
+    """
+    from scipy.spatial import cKDTree
+
+    from spinalprep.anatomy.centerline import slice_centroids
+
+    points = np.zeros(labels.shape, np.uint8)
+    _, middle = slice_centroids(canal_of_map(labels), affine)
+    if not len(middle):
+        return points
+    tree = cKDTree(middle)
+    for value, disc in DISC_POINT_OF_MAP.items():
+        voxels = np.argwhere(labels == value)
+        if len(voxels):
+            distance, _ = tree.query(voxels @ affine[:3, :3].T + affine[:3, 3])
+            points[tuple(voxels[np.argmin(distance)])] = disc
+    return points
+
+
 def order_breaks(heights: dict[int, float]) -> list[tuple[int, int]]:
     """Neighbouring values whose positions are the wrong way round.
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nipype interfaces: ``sct`` wraps the Spinal Cord Toolbox, the rest wrap :mod:`spinalprep.anatomy`."""
+"""Nipype interfaces: ``sct`` wraps SCT's commands, the rest wrap :mod:`spinalprep.anatomy`."""

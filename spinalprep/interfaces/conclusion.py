@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last interface of the graph: all evidence in one place, and the verdict."""
+
+from __future__ import annotations
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
+
+
+class _ConcludeInputSpec(BaseInterfaceInputSpec):
+    discovery = traits.Dict(mandatory=True, desc='coverage and crop box')
+    notes = traits.List(traits.Str, desc='what was changed in the image')
+    spine_status = traits.Enum('computed', 'given', 'off', mandatory=True, desc='planned')
+    spine_no_result = InputMultiObject(traits.Str(), desc='why there are no vertebrae and discs')
+    rootlets_status = traits.Enum(
+        'computed', 'given', 'not eligible', mandatory=True, desc='what was planned for rootlets'
+    )
+    rootlets_reason = traits.Str(desc='why rootlets were not planned')
+    rootlets_eligible = traits.Bool(True, usedefault=True, desc='whether enough cord was there')
+    rootlets_no_result = InputMultiObject(traits.Str(), desc='why there are no rootlets')
+    registration = traits.Dict(mandatory=True, desc='paths, choice and verdict')
+
+
+class _ConcludeOutputSpec(TraitedSpec):
+    evidence = traits.Dict(desc='all evidence, with verdict (PASS, WARN, FAIL) and reasons')
+
+
+class Conclude(SimpleInterface):
+    """Gather the evidence of all substeps and give the subject's verdict.
+
+    Examples
+    --------
+    >>> conclude = Conclude(
+    ...     discovery={},
+    ...     spine_status='computed',
+    ...     rootlets_status='not eligible',
+    ...     rootlets_reason='T1w',
+    ...     registration={'verdict': 'PASS', 'reasons': [], 'no_result': {'rootlet': 'T1w'}},
+    ... )
+    >>> evidence = conclude.run().outputs.evidence
+    >>> evidence['verdict'], evidence['rootlets']
+    ('PASS', {'status': 'not eligible', 'reason': 'T1w'})
+    """
+
+    input_spec = _ConcludeInputSpec
+    output_spec = _ConcludeOutputSpec
+
+    def _run_interface(self, runtime):
+        from spinalprep.verdict import WARN, worst
+
+        registration = dict(self.inputs.registration)
+        verdicts, reasons = [registration['verdict']], list(registration['reasons'])
+        spine = {'status': self.inputs.spine_status, 'reason': ''}
+        why = _joined(self.inputs.spine_no_result)
+        if why:
+            spine = {'status': 'failed', 'reason': why}
+            reasons.append(f'vertebrae and discs: {why}')
+        rootlets = self._rootlets()
+        if rootlets['status'] == 'failed':
+            reasons.append(f'rootlets: {rootlets["reason"]}')
+        no_result = registration['no_result']
+        missed = self._paths_missed(no_result, rootlets['status'])
+        reasons += [f'{path} path: {no_result[path]}' for path in missed]
+        if len(reasons) > len(registration['reasons']):
+            verdicts.append(WARN)
+        self._results['evidence'] = {
+            'verdict': worst(verdicts),
+            'reasons': list(dict.fromkeys(reasons)),
+            'discovery': self.inputs.discovery
+            | {'notes': self.inputs.notes if isdefined(self.inputs.notes) else []},
+            'spine': spine,
+            'rootlets': rootlets,
+            'registration': registration,
+        }
+        return runtime
+
+    def _rootlets(self) -> dict[str, str]:
+        inputs = self.inputs
+        if inputs.rootlets_status == 'not eligible':
+            return {'status': 'not eligible', 'reason': inputs.rootlets_reason}
+        why = _joined(inputs.rootlets_no_result)
+        if not inputs.rootlets_eligible:
+            return {'status': 'not eligible', 'reason': why}
+        if why:
+            return {'status': 'failed', 'reason': why}
+        return {'status': inputs.rootlets_status, 'reason': ''}
+
+    def _paths_missed(self, no_result: dict[str, str], rootlets: str) -> list[str]:
+        """Paths that should have given a result; a failure upstream is told there."""
+        missed = []
+        if 'disc' in no_result and not _joined(self.inputs.spine_no_result):
+            missed.append('disc')
+        if 'rootlet' in no_result and rootlets in ('computed', 'given'):
+            missed.append('rootlet')
+        return missed
+
+
+def _joined(reasons) -> str:
+    return '; '.join(dict.fromkeys(reasons)) if isdefined(reasons) else ''

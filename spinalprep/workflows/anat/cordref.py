@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The anatomical cord reference (S2): one anatomy in, cord reference out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nipype.interfaces.utility as niu
+import nipype.pipeline.engine as pe
+from niworkflows.engine import Workflow
+
+from spinalprep.errors import InputImageError
+from spinalprep.interfaces.conclusion import Conclude
+from spinalprep.policy import Policy
+from spinalprep.products import PRECOMPUTABLE
+from spinalprep.toolbox import Toolbox
+from spinalprep.workflows.anat import registration, segmentation
+from spinalprep.workflows.anat.discovery import init_discovery_wf
+from spinalprep.workflows.anat.registration import init_registration_wf
+from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
+from spinalprep.workflows.anat.segmentation import init_segmentation_wf
+
+OUTPUTS = (
+    'cordref',
+    *(field for field in segmentation.OUTPUTS if field != 'no_result'),
+    'rootlets_dseg',
+    *registration.OUTPUTS,
+)
+"""Fields of the outputnode, the same on every branch."""
+
+
+def init_anat_cordref_wf(
+    *,
+    modality: str,
+    policy: Policy,
+    toolbox: Toolbox,
+    omp_nthreads: int,
+    precomputed: Mapping[str, Path | str | None] | None = None,
+    name: str = 'anat_cordref_wf',
+) -> Workflow:
+    """Build the anatomical cord reference of one image.
+
+    Workflow Graph
+        >>> from spinalprep.policy import Policy
+        >>> from spinalprep.toolbox import Toolbox
+        >>> wf = init_anat_cordref_wf(
+        ...     modality='T2w', policy=Policy(), toolbox=Toolbox.example('7.3'), omp_nthreads=1
+        ... )
+        >>> wf.name
+        'anat_cordref_wf'
+
+    Parameters
+    ----------
+    modality : str
+        ``T2w`` or ``T1w``.
+    policy : Policy
+        What to do and which numbers are good.
+    toolbox : Toolbox
+        Where SCT is and which dialect it speaks; made by
+        :func:`spinalprep.toolbox.find_toolbox`.
+    omp_nthreads : int
+        Threads that one command may use.
+    precomputed : dict, optional
+        Product → file to use instead of computing it, or None where the file comes by the
+        inputnode's field of that name. Products: ``cord_dseg``, ``totalspineseg_dseg``,
+        ``disc_labels``, ``rootlets_dseg``. Files lie in the physical space of `anat`, on
+        its grid or on that of the cord reference.
+    name : str
+
+    Inputs
+    ------
+    anat
+        T2w or T1w image.
+    cord_dseg, totalspineseg_dseg, disc_labels, rootlets_dseg
+        Given products whose files are known only at run time.
+
+    Outputs
+    -------
+    cordref
+        The image, reoriented and cropped along the cord.
+    cord_dseg
+        Mask of the cord.
+    canal_dseg, totalspineseg_dseg, vertebral_labels, disc_labels
+        TotalSpineSeg's canal (with the cord), map, vertebrae and disc points.
+    vertebral_levels
+        Vertebral levels on the cord (C1 = 1).
+    csa_per_slice, csa_per_level
+        Cross-sectional area (mm²), TSV.
+    metrics
+        Numbers on the cord, by name.
+    rootlets_dseg
+        Rootlets by spinal level.
+    warp_cordref2template, warp_template2cordref
+        Displacement fields (ITK) of the path taken.
+    warp_cordref2template_other, warp_template2cordref_other
+        Those of the path not taken.
+    valid_in_cordref, valid_in_template
+        Where the fields are defined.
+    cordref_in_template
+        The cord reference on the template's grid.
+    registration_path
+        ``disc`` or ``rootlet``.
+    evidence
+        All evidence, with ``verdict`` and ``reasons``.
+
+    Raises
+    ------
+    InputImageError
+        If `precomputed` names a product that can't be given.
+    PolicyError, ToolboxError
+        If policy, toolbox and given products can't go together.
+
+    Notes
+    -----
+    A field of the outputnode is Undefined, never missing, where a branch gives nothing.
+    At run time an image that can't serve raises
+    :class:`spinalprep.errors.CordReferenceRejected`.
+    """
+    precomputed = dict(precomputed or {})
+    for product in precomputed.keys() - set(PRECOMPUTABLE):
+        raise InputImageError(f'{product} can not be given; what can: {", ".join(PRECOMPUTABLE)}')
+    workflow = Workflow(name=name)
+    inputnode = pe.Node(niu.IdentityInterface(fields=['anat', *PRECOMPUTABLE]), name='inputnode')
+    for product, path in precomputed.items():
+        if path is not None:
+            setattr(inputnode.inputs, product, str(Path(path).absolute()))
+    outputnode = pe.Node(niu.IdentityInterface(fields=list(OUTPUTS)), name='outputnode')
+    common = {'policy': policy, 'toolbox': toolbox, 'omp_nthreads': omp_nthreads}
+
+    discover = init_discovery_wf(**common, cord_given='cord_dseg' in precomputed)
+    segment = init_segmentation_wf(
+        modality=modality, **common, given=precomputed.keys() - {'rootlets_dseg'}
+    )
+    rootlets = init_rootlets_wf(modality=modality, **common, given='rootlets_dseg' in precomputed)
+    register = init_registration_wf(modality=modality, **common)
+    conclude = pe.Node(
+        Conclude(
+            spine_status=_spine_status(segment, precomputed),
+            **_rootlets_plan(modality, policy, precomputed),
+        ),
+        name='conclude',
+    )
+    given = [(product, f'inputnode.{product}') for product in PRECOMPUTABLE[:3]]
+    workflow.connect([
+        # S2.1 → S2.2
+        (inputnode, discover, [
+            ('anat', 'inputnode.anat'),
+            ('cord_dseg', 'inputnode.cord_dseg'),
+        ]),
+        (inputnode, segment, given),
+        (discover, segment, [
+            ('outputnode.cordref', 'inputnode.cordref'),
+            ('outputnode.discovery_cord', 'inputnode.discovery_cord'),
+        ]),
+        # → S2.3
+        (inputnode, rootlets, [('rootlets_dseg', 'inputnode.rootlets_dseg')]),
+        (discover, rootlets, [('outputnode.cordref', 'inputnode.cordref')]),
+        (segment, rootlets, [
+            ('outputnode.cord_dseg', 'inputnode.cord_dseg'),
+            ('outputnode.vertebral_levels', 'inputnode.vertebral_levels'),
+        ]),
+        # → S2.4
+        (discover, register, [('outputnode.cordref', 'inputnode.cordref')]),
+        (segment, register, [
+            ('outputnode.cord_dseg', 'inputnode.cord_dseg'),
+            ('outputnode.vertebral_levels', 'inputnode.vertebral_levels'),
+            ('outputnode.disc_labels', 'inputnode.disc_labels'),
+            ('outputnode.no_result', 'inputnode.disc_no_result'),
+        ]),
+        (rootlets, register, [
+            ('outputnode.rootlets_dseg', 'inputnode.rootlets_dseg'),
+            ('outputnode.no_result', 'inputnode.rootlet_no_result'),
+        ]),
+        # verdict
+        (discover, conclude, [
+            ('outputnode.evidence', 'discovery'),
+            ('outputnode.notes', 'notes'),
+        ]),
+        (segment, conclude, [('outputnode.no_result', 'spine_no_result')]),
+        (rootlets, conclude, [
+            ('outputnode.eligible', 'rootlets_eligible'),
+            ('outputnode.no_result', 'rootlets_no_result'),
+        ]),
+        (register, conclude, [('outputnode.evidence', 'registration')]),
+        # products
+        (discover, outputnode, [('outputnode.cordref', 'cordref')]),
+        (segment, outputnode, [
+            (f'outputnode.{field}', field)
+            for field in segmentation.OUTPUTS
+            if field != 'no_result'
+        ]),
+        (rootlets, outputnode, [('outputnode.rootlets_dseg', 'rootlets_dseg')]),
+        (register, outputnode, [
+            (f'outputnode.{field}', field) for field in registration.OUTPUTS if field != 'evidence'
+        ]),
+        (conclude, outputnode, [('evidence', 'evidence')]),
+    ])  # fmt: skip
+    return workflow
+
+
+def _spine_status(segment: Workflow, precomputed: Mapping) -> str:
+    """What was planned for TotalSpineSeg."""
+    if 'totalspineseg_dseg' in precomputed:
+        return 'given'
+    return 'computed' if segment.get_node('spine') else 'off'
+
+
+def _rootlets_plan(modality: str, policy: Policy, precomputed: Mapping) -> dict[str, str]:
+    """What was planned for rootlets, and why not."""
+    if 'rootlets_dseg' in precomputed:
+        return {'rootlets_status': 'given'}
+    reason = why_no_rootlets(modality, policy)
+    if reason:
+        return {'rootlets_status': 'not eligible', 'rootlets_reason': reason}
+    return {'rootlets_status': 'computed'}
