@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the spinal cord in a T2w or T1w image from its intensities, within seconds.
+
+Three steps: candidates for the cord's course (:mod:`~spinalprep.anatomy.ringpath`), its
+outline on planes perpendicular to it (:mod:`~spinalprep.anatomy.contour`), and checks
+that decide which candidate is the cord, where it ends, and whether to refuse
+(:mod:`~spinalprep.anatomy.cordcheck`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spinalprep.anatomy.centerline import STEP_MM, Centerline, superior_axis
+from spinalprep.anatomy.contour import Contour, trace
+from spinalprep.anatomy.cordcheck import (
+    FIELD_END_MM,
+    SHORTEST_MM,
+    Planes,
+    SelfCheck,
+    check_planes,
+    field_ends,
+    find_ends,
+    summarise,
+)
+from spinalprep.anatomy.planes import Sampler, contour_area, fill_contours
+from spinalprep.anatomy.ringpath import RingPath, best_paths, coarse_planes, ring_contrast
+
+POLARITY = {'T2w': 1, 'T1w': -1}
+"""Sign of the signal of CSF minus that of the cord."""
+CANDIDATES = 2
+"""Courses tried for each contrast."""
+MARGIN_MM = 16.0
+"""Image around a candidate's course in which its outline is sought."""
+TILTED_MM = 10.0
+"""The mask goes on this far beyond the last plane where the cord leaves the field of view:
+the field's end cuts it at an angle."""
+
+
+class CordNotFound(ValueError):
+    """There is no cord in the image, or none that could be told from other things."""
+
+
+@dataclass(frozen=True, eq=False)
+class CordResult:
+    """The cord.
+
+    Attributes
+    ----------
+    mask : ndarray of bool
+        On the image's grid.
+    centerline : Centerline
+        From the lower to the upper end of the mask.
+    area_mm2 : ndarray, shape (len(centerline.points),)
+        Area perpendicular to the cord at the points of the centreline.
+    contrast : {'T2w', 'T1w'}
+        What the image looks like: CSF brighter or darker than the cord.
+    check : SelfCheck
+    """
+
+    mask: np.ndarray
+    centerline: Centerline
+    area_mm2: np.ndarray
+    contrast: str
+    check: SelfCheck
+
+
+def find_cord(image: np.ndarray, affine: np.ndarray, *, contrast: str | None = None) -> CordResult:
+    """Find the spinal cord.
+
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+        T2w or T1w intensities; any orientation and voxel size.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    contrast : {'T2w', 'T1w'}, optional
+        By default told from the image.
+
+    Returns
+    -------
+    CordResult
+
+    Raises
+    ------
+    CordNotFound
+        With the reason.
+    ValueError
+        If the image isn't a volume or `contrast` is unknown.
+    """
+    if np.ndim(image) != 3:
+        raise ValueError(f'the cord finder needs a 3-D image, got {np.ndim(image)} dimensions')
+    if contrast is not None and contrast not in POLARITY:
+        raise ValueError(f"contrast must be 'T2w' or 'T1w', got {contrast!r}")
+    affine = np.asarray(affine, dtype=float)
+    signal = _scaled(image)
+    path = _best_candidate(signal, affine, contrast)
+    contour, planes = _trace(signal, affine, path, step_mm=1.0, rounds=3)
+    ends = find_ends(contour, planes)
+    if ends is None:
+        raise CordNotFound('no stretch of the best candidate looks like cord')
+    low, high, brainstem = ends
+    field = field_ends(contour.line, signal.shape, affine)
+    at_end = (
+        contour.arcs[low] - field[0] <= FIELD_END_MM,
+        field[1] - contour.arcs[high] <= FIELD_END_MM and not brainstem,
+    )
+    check = summarise(contour, planes, ends, at_end)
+    if complaint := check.complaint():
+        raise CordNotFound(f'the best candidate is not a cord: {complaint}')
+    return _result(signal.shape, affine, contour, planes, (low, high), field, check, path.polarity)
+
+
+def _scaled(image: np.ndarray) -> np.ndarray:
+    """Finite float32 image whose bright parts are about 1.
+
+    Raises
+    ------
+    CordNotFound
+        If there is no signal.
+    """
+    signal = np.asarray(image, dtype=np.float32)
+    if not np.isfinite(signal).all():
+        signal = np.nan_to_num(signal, nan=0.0, posinf=0.0, neginf=0.0)
+    bright = float(np.percentile(signal[::2, ::2, ::2], 99.0)) if signal.size else 0.0
+    if bright <= 0 or np.ptp(signal) == 0:
+        raise CordNotFound('the image holds no signal')
+    return signal / bright
+
+
+def _best_candidate(signal: np.ndarray, affine: np.ndarray, contrast: str | None) -> RingPath:
+    """Course with the longest stretch that looks like cord."""
+    axis, _ = superior_axis(affine)
+    height = signal.shape[axis] * np.linalg.norm(affine[:3, axis])
+    if height < SHORTEST_MM:
+        raise CordNotFound(
+            f'the field of view is too short: {height:.0f} mm head–foot, '
+            f'{SHORTEST_MM:.0f} are needed'
+        )
+    coarse = coarse_planes(signal, affine)
+    scores = ring_contrast(coarse)
+    best, most = None, 0.0
+    for polarity in POLARITY.values() if contrast is None else (POLARITY[contrast],):
+        for path in best_paths(
+            coarse, scores[polarity], polarity, count=CANDIDATES, shortest_mm=SHORTEST_MM
+        ):
+            merit = _merit(signal, affine, path)
+            if merit > most:
+                best, most = path, merit
+    if best is None:
+        raise CordNotFound('nothing in the image is ringed by cerebrospinal fluid as a cord is')
+    return best
+
+
+def _merit(signal: np.ndarray, affine: np.ndarray, path: RingPath) -> float:
+    """Length (mm) of a candidate that looks like cord, weighted by its consistency."""
+    contour, planes = _trace(signal, affine, path, step_mm=2.0, rounds=2)
+    ends = find_ends(contour, planes)
+    if ends is None:
+        return 0.0
+    kept = np.arange(ends[0], ends[1] + 1)
+    kept = kept[planes.good[kept]]
+    return float(np.sum(planes.agreement[kept] - 0.5) * contour.step_mm)
+
+
+def _trace(
+    signal: np.ndarray, affine: np.ndarray, path: RingPath, *, step_mm: float, rounds: int
+) -> tuple[Contour, Planes]:
+    """Outline along a candidate's course, judged."""
+    sampler = Sampler.around(signal, affine, path.points, MARGIN_MM)
+    line = Centerline.through(path.points)
+    contour = trace(sampler, line, path.polarity, step_mm=step_mm, rounds=rounds)
+    return contour, check_planes(contour)
+
+
+def _result(
+    shape: tuple[int, ...],
+    affine: np.ndarray,
+    contour: Contour,
+    planes: Planes,
+    ends: tuple[int, int],
+    field: tuple[float, float],
+    check: SelfCheck,
+    polarity: int,
+) -> CordResult:
+    """Mask, centreline and areas between two planes of a contour."""
+    kept = np.arange(ends[0], ends[1] + 1)
+    arcs = contour.arcs[kept]
+    sure = kept[planes.good[kept]]
+    # doubtful planes inside take the outline of their neighbours
+    radii = np.stack(
+        [np.interp(arcs, contour.arcs[sure], ray[sure]) for ray in contour.radii.T], axis=1
+    )
+    low, high = float(arcs[0]), float(arcs[-1])
+    line_low = field[0] if check.at_field_end[0] else low
+    line_high = field[1] if check.at_field_end[1] else high
+    between = (
+        line_low - TILTED_MM if check.at_field_end[0] else low,
+        line_high + TILTED_MM if check.at_field_end[1] else high,
+    )
+    mask = fill_contours(shape, affine, contour.line, arcs, radii, between)
+    along = np.linspace(line_low, line_high, max(round((line_high - line_low) / STEP_MM) + 1, 5))
+    return CordResult(
+        mask=mask,
+        centerline=Centerline(contour.line.at(along)),
+        area_mm2=np.interp(along, arcs, contour_area(radii)),
+        contrast=next(name for name, sign in POLARITY.items() if sign == polarity),
+        check=check,
+    )
