@@ -221,8 +221,8 @@ class SCTCommand(Conditional, BaseInterface):
                 f'(exit code {finished.exit_code})'
             )
         else:
-            last = process.tail(self._folder / LOG_FILE, 1)
-            summary = f'{self._command} ended with exit code {finished.exit_code}: {last}'
+            why = process.reason(self._folder / LOG_FILE)
+            summary = f'{self._command} ended with exit code {finished.exit_code}: {why}'
             # SCT's tracebacks do not say so.
             empty = [f'{name} {path}' for name, path in self._input_files() if is_empty(path)]
             if empty:

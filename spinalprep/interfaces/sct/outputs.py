@@ -104,7 +104,7 @@ def check_image(
     return str(path)
 
 
-def check_warp(path: Path, *, like: str | Path) -> str:
+def check_warp(path: Path, *, like: str | Path, any_axes: bool = False) -> str:
     """Judge an ITK displacement field.
 
     Parameters
@@ -113,6 +113,8 @@ def check_warp(path: Path, *, like: str | Path) -> str:
         The field.
     like
         An image on the grid that the field must have.
+    any_axes
+        Whether the axes may be ordered or turned differently, as long as the voxels are the same.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def check_warp(path: Path, *, like: str | Path) -> str:
     image, data = load_image(path)
     if data.ndim != 5 or data.shape[3:] != (1, 3):
         raise BadOutput(f'{path} is no displacement field: its shape is {data.shape}')
-    _check_grid(path, image, Path(like))
+    _check_grid(path, image, Path(like), any_axes=any_axes)
     if np.isnan(data).any():
         raise BadOutput(f'{path} has vectors that are not a number')
     if not (np.abs(data) < NO_DISPLACEMENT).all(axis=-1).any():
@@ -228,9 +230,21 @@ def is_empty(path: str | Path) -> bool:
         return False
 
 
-def _check_grid(path: Path, image: nib.spatialimages.SpatialImage, like: Path) -> None:
-    wanted = nib.load(like)
-    if image.shape[:3] != wanted.shape[:3]:
-        raise BadOutput(f'{path} has shape {image.shape[:3]}, {like} has {wanted.shape[:3]}')
-    if not np.allclose(image.affine, wanted.affine, atol=AFFINE_TOLERANCE_MM):
+def _check_grid(
+    path: Path, image: nib.spatialimages.SpatialImage, like: Path, *, any_axes: bool = False
+) -> None:
+    found, wanted = _grid(image, any_axes), _grid(nib.load(like), any_axes)
+    if found[0] != wanted[0]:
+        raise BadOutput(f'{path} has shape {found[0]}, {like} has {wanted[0]}')
+    if not np.allclose(found[1], wanted[1], atol=AFFINE_TOLERANCE_MM):
         raise BadOutput(f'{path} lies elsewhere than {like}: their affines differ')
+
+
+def _grid(image: nib.spatialimages.SpatialImage, canonical: bool) -> tuple[tuple, np.ndarray]:
+    """Shape and affine of the three spatial axes, on request in canonical order."""
+    shape, affine = tuple(image.shape[:3]), image.affine
+    if canonical:
+        turn = nib.io_orientation(affine)
+        affine = affine @ nib.orientations.inv_ornt_aff(turn, shape)
+        shape = tuple(shape[axis] for axis in np.argsort(turn[:, 0]))
+    return shape, affine

@@ -155,6 +155,8 @@ def command_environment(
         'nnUNet_def_n_proc': str(num_threads),
         'SCT_PROGRESS_BAR': 'off',
         'MPLBACKEND': 'Agg',
+        # Else all of stdout comes after stderr in the log, and tracebacks are far from its end.
+        'PYTHONUNBUFFERED': '1',
         'TMPDIR': str(temp),
     }
     variables.pop('SCT_USE_GPU', None)
@@ -214,9 +216,23 @@ def _signal_group(group: int, number: int) -> None:
 
 def tail(log: Path, lines: int = 20) -> str:
     """Last lines of a command's output, without colour codes and what carriage returns hid."""
+    return '\n'.join(_lines(log)[-lines:])
+
+
+def reason(log: Path) -> str:
+    """The line of a failed command's output that says why: the last that looks like an error."""
+    lines = [line for line in _lines(log) if not line.startswith('Total runtime')]
+    errors = [line.strip() for line in lines if _ERROR.search(line)]
+    return (errors or lines or ['nothing was printed'])[-1]
+
+
+_ERROR = re.compile(r'^[\w.]*(Error|Exception|Interrupt)\b|\b(error|ERROR):')
+
+
+def _lines(log: Path) -> list[str]:
     with log.open('rb') as stream:
         stream.seek(max(0, log.stat().st_size - 64 * 1024))
         text = stream.read().decode(errors='replace')
-    text = re.sub(r'\x1b\[[0-9;]*[A-Za-z]', '', text)
-    shown = [line.rpartition('\r')[2].rstrip() for line in text.replace('\r\n', '\n').split('\n')]
-    return '\n'.join([line for line in shown if line][-lines:])
+    text = re.sub(r'\x1b\[[0-9;]*[A-Za-z]', '', text).replace('\r\n', '\n')
+    shown = [line.rpartition('\r')[2].rstrip() for line in text.split('\n')]
+    return [line for line in shown if line]

@@ -115,7 +115,10 @@ class RegisterToTemplate(TemplateCommand):
         return {
             'warp_anat2template': check_warp(folder / 'warp_anat2template.nii.gz', like=image),
             'warp_template2anat': check_warp(
-                folder / 'warp_template2anat.nii.gz', like=inputs.in_file
+                folder / 'warp_template2anat.nii.gz',
+                like=inputs.in_file,
+                # With -ref subject SCT leaves the axes of this field turned to RPI.
+                any_axes=inputs.reference == 'subject',
             ),
             'anat_in_template': check_image(folder / f'anat2template{suffix}', like=image),
             'template_in_anat': check_image(
