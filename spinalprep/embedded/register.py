@@ -63,16 +63,16 @@ def sct_register_to_template(argv: list[str]) -> None:
     _write(mapping, folder, (anat, anat_image), files.load_volume(image_file))
 
 
-def _write(mapping, folder: Path, anat: tuple, template: tuple) -> None:
+def _write(mapping, folder: Path, anat: tuple, model: tuple) -> None:
+    """The two fields, and the two images (array, NIfTI image) in each other's space."""
     to_anat = mapping.field_on_subject(anat[0].shape, anat[1].affine)
     files.write(to_anat.to_nifti(), folder / 'warp_template2anat.nii.gz')
-    image = to_anat.resample(template[0], template[1].affine)
+    image = to_anat.resample(model[0], model[1].affine)
     files.write(files.like(image, anat[1]), folder / 'template2anat.nii.gz')
-    del to_anat, image
-    to_template = mapping.field_on_template(template[0].shape, template[1].affine)
+    to_template = mapping.field_on_template(model[0].shape, model[1].affine)
     files.write(to_template.to_nifti(), folder / 'warp_anat2template.nii.gz')
     image = to_template.resample(anat[0], anat[1].affine)
-    files.write(files.like(image, template[1]), folder / 'anat2template.nii.gz')
+    files.write(files.like(image, model[1]), folder / 'anat2template.nii.gz')
 
 
 def _parser() -> CommandParser:

@@ -42,17 +42,3 @@ def template_files(folder: str | Path) -> dict[int, Path]:
             raise ValueError(f"{table}, line {number}: file {fields[-1]} doesn't exist")
         files[int(fields[0])] = path
     return files
-
-
-def template_file(folder: str | Path, number: int) -> Path:
-    """One file of the template.
-
-    Raises
-    ------
-    ValueError
-        If the template doesn't list it.
-    """
-    files = template_files(folder)
-    if number not in files:
-        raise ValueError(f'label ID {number} not found in {Path(folder) / "template"}')
-    return files[number]

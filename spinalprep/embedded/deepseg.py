@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``sct_deepseg``: the four tasks that spinalprep asks for, from intensities alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from spinalprep.embedded import files
+from spinalprep.embedded.shell import VERSION, CommandParser
+
+_SUFFIXES = {'spinalcord': '_seg', 'canal': '_canal_seg_seg', 'rootlets': '_rootlets'}
+_SPINE_SUFFIXES = {'discs': '_totalspineseg_discs', 'all': '_totalspineseg_all'}
+_ANY_VERTEBRA = 50  # what SCT calls every vertebra but C1 unless asked with -label-vert
+
+
+def sct_deepseg(argv: list[str]) -> None:
+    """``sct_deepseg TASK -i IMAGE -o OUTPUT``, and ``sct_deepseg TASK -install``."""
+    if argv and argv[0] == '-task':
+        # SCT 7 prints advice and ends with exit code 0 without doing anything
+        print("The '-task' flag has been deprecated as of SCT version 7.0; give the task first.")
+        return
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.install:
+        print(f'The embedded SCT needs no model for {options.task}: nothing to install.')
+        return
+    if not options.i:
+        parser.error("You must specify a task name + '-install' or a task name + an image ('-i').")
+    for path in options.i:
+        if not Path(path).is_file():
+            parser.error(f'This file does not exist: {path}')
+    if len(options.i) > 1:
+        parser.error('one image per call')
+    data, image = files.load_volume(options.i[0])
+    arrays = _predict(np.asarray(data, dtype=np.float32), image.affine, options)
+    for path, labels in zip(_outputs(options), arrays, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(files.like(labels.astype(np.uint8), image), path)
+        _write_sidecar(path, argv)
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser('sct_deepseg')
+    tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK', parser_class=_Task)
+    for name in (*_SUFFIXES, 'spine'):
+        task = tasks.add_parser(name)
+        task.add_argument('-i', nargs='+', metavar='<file>', help='image')
+        task.add_argument('-o', metavar='<str>', help='output')
+        task.add_argument('-install', action='store_true', help='nothing to install')
+        task.add_argument('-r', type=int, choices=(0, 1), default=1, help='no temporary files')
+        if name == 'spine':
+            task.add_argument('-label-vert', type=int, choices=(0, 1), default=0)
+    return parser
+
+
+class _Task(CommandParser):
+    """Options of one task; argparse names it after the command and the task."""
+
+    def __init__(self, prog: str, **_):
+        super().__init__(prog)
+
+
+def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]:
+    """Label arrays in the order of :func:`_outputs`."""
+    if options.task == 'spine':
+        from spinalprep.embedded.spine import segment_spine
+
+        spine = segment_spine(image, affine)
+        return [_disc_image(spine.disc_points, image.shape, affine), _map(spine, options)]
+    from spinalprep.anatomy.finder import find_cord
+
+    cord = find_cord(image, affine)
+    if options.task == 'spinalcord':
+        return [cord.mask]
+    from spinalprep.anatomy.canal import segment_canal
+
+    canal = segment_canal(image, affine, cord)
+    if options.task == 'canal':
+        return [canal]
+    from spinalprep.embedded.rootlets import segment_rootlets
+
+    return [segment_rootlets(image, affine, cord, canal)]
+
+
+def _map(spine, options) -> np.ndarray:
+    labels = spine.labels.copy()
+    if not options.label_vert:
+        labels[(labels > 11) & (labels < _ANY_VERTEBRA)] = _ANY_VERTEBRA
+    return labels
+
+
+def _disc_image(points: dict[int, np.ndarray], shape: tuple, affine: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.inv(affine)
+    discs = np.zeros(shape, dtype=np.uint8)
+    for value, point in points.items():
+        voxel = np.rint(inverse[:3, :3] @ point + inverse[:3, 3]).astype(int)
+        if (voxel >= 0).all() and (voxel < shape).all():
+            discs[tuple(voxel)] = value
+    return discs
+
+
+def _outputs(options) -> list[Path]:
+    """SCT's names: ``-o`` itself for one output, a suffix before the extension for two."""
+    source = Path(options.i[0])
+    if options.task == 'spine':
+        chosen = Path(options.o or source.with_name(f'{files.stem(source)}.nii.gz'))
+        name = files.stem(chosen)
+        extension = chosen.name[len(name) :]
+        return [chosen.with_name(f'{name}{s}{extension}') for s in _SPINE_SUFFIXES.values()]
+    default = source.with_name(f'{files.stem(source)}{_SUFFIXES[options.task]}.nii.gz')
+    return [Path(options.o or default)]
+
+
+def _write_sidecar(path: Path, argv: list[str]) -> None:
+    command = ' '.join(['sct_deepseg', *(Path(argument).name for argument in argv)])
+    origin = {'Name': f'spinalprep.embedded: {command}', 'Version': VERSION}
+    sidecar = path.with_name(f'{files.stem(path)}.json')
+    sidecar.write_text(json.dumps({'GeneratedBy': [origin]}, indent=4) + '\n')
