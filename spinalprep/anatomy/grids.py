@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import nibabel as nb
 import numpy as np
 
@@ -185,6 +187,33 @@ def labels_like(values: np.ndarray, reference: nb.spatialimages.SpatialImage) ->
     image.set_qform(reference.affine, code or 1)
     image.header.set_xyzt_units('mm')
     return image
+
+
+def mark_points(
+    values: np.ndarray, affine: np.ndarray, points: Mapping[int, np.ndarray]
+) -> np.ndarray:
+    """Labels with one voxel set for each point that lies inside the grid.
+
+    Parameters
+    ----------
+    values : ndarray of int, shape (i, j, k)
+        Not changed.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    points : dict
+        Value → world point.
+
+    Returns
+    -------
+    ndarray of int, shape (i, j, k)
+    """
+    marked = values.copy()
+    inverse = np.linalg.inv(affine)
+    for value, point in points.items():
+        voxel = np.rint(inverse[:3, :3] @ point + inverse[:3, 3]).astype(int)
+        if (voxel >= 0).all() and (voxel < values.shape).all():
+            marked[tuple(voxel)] = value
+    return marked
 
 
 def _storable(values: np.ndarray) -> type:

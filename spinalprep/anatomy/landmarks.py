@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -96,6 +97,34 @@ def select_rootlets(
     """
     used, dropped = _on_cord(points, centerline, template_values, spinal_level_name, end_mm)
     return Selected(tuple(used), dropped)
+
+
+def fill_gaps(points: Points, centerline: Centerline) -> dict[int, np.ndarray]:
+    """Points on the cord for discs that are missing between two that are known.
+
+    SCT takes discs as neighbours whatever their numbers, so that with C2/C3 and C4/C5
+    alone all between them would be called C3.
+
+    Parameters
+    ----------
+    points : dict
+        Disc value → world point.
+    centerline : Centerline
+
+    Returns
+    -------
+    dict
+        Missing value → world point on the centreline, evenly spaced along it between
+        the known neighbours.
+    """
+    values = sorted(points)
+    arcs = {value: float(centerline.project(points[value])[0][0]) for value in values}
+    filled = {}
+    for upper, lower in pairwise(values):
+        for value in range(upper + 1, lower):
+            share = (value - upper) / (lower - upper)
+            filled[value] = centerline.at(arcs[upper] + share * (arcs[lower] - arcs[upper]))
+    return filled
 
 
 def _on_cord(points, centerline, template_values, name, end_mm) -> tuple[list[int], dict]:

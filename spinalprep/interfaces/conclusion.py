@@ -18,6 +18,7 @@ class _ConcludeInputSpec(BaseInterfaceInputSpec):
     notes = traits.List(traits.Str, desc='what was changed in the image')
     spine_status = traits.Enum('computed', 'given', 'off', mandatory=True, desc='planned')
     spine_no_result = InputMultiObject(traits.Str(), desc='why there are no vertebrae and discs')
+    filled_discs = traits.List(traits.Str, desc='discs that levels take to lie between others')
     rootlets_status = traits.Enum(
         'computed', 'given', 'not eligible', mandatory=True, desc='what was planned for rootlets'
     )
@@ -54,7 +55,7 @@ class Conclude(SimpleInterface):
     def _run_interface(self, runtime):
         from spinalprep.verdict import WARN, worst
 
-        registration = dict(self.inputs.registration)
+        registration, filled = dict(self.inputs.registration), self.inputs.filled_discs
         verdicts, reasons = [registration['verdict']], list(registration['reasons'])
         spine = {'status': self.inputs.spine_status, 'reason': ''}
         why = _joined(self.inputs.spine_no_result)
@@ -75,6 +76,7 @@ class Conclude(SimpleInterface):
             'discovery': self.inputs.discovery
             | {'notes': self.inputs.notes if isdefined(self.inputs.notes) else []},
             'spine': spine,
+            'levels': {'filled_discs': filled if isdefined(filled) else []},
             'rootlets': rootlets,
             'registration': registration,
         }

@@ -114,6 +114,48 @@ class DiscPoints(Conditional, SimpleInterface):
         return runtime
 
 
+class _FillDiscGapsInputSpec(ConditionalInputSpec):
+    discs_file = File(exists=True, desc='disc points in SCT values')
+    cord_file = File(exists=True, mandatory=True, desc='cord mask')
+
+
+class _FillDiscGapsOutputSpec(ConditionalOutputSpec):
+    out_file = File(exists=True, desc='the points, and one for each disc missing between two')
+    filled = traits.List(traits.Str, desc='names of the discs that were put in')
+
+
+class FillDiscGaps(Conditional, SimpleInterface):
+    """Put in discs missing between two others: SCT would take these for neighbours.
+
+    Only the levels on the cord rest on them; registration never does.
+    """
+
+    input_spec = _FillDiscGapsInputSpec
+    output_spec = _FillDiscGapsOutputSpec
+    _needs = ('discs_file',)
+
+    def _run_eligible(self, runtime):
+        import nibabel as nb
+        import numpy as np
+
+        from spinalprep.anatomy.centerline import Centerline
+        from spinalprep.anatomy.grids import labels_like, mark_points
+        from spinalprep.anatomy.labels import disc_name, label_points
+        from spinalprep.anatomy.landmarks import fill_gaps
+
+        image, cord = nb.load(self.inputs.discs_file), nb.load(self.inputs.cord_file)
+        labels = np.rint(np.asanyarray(image.dataobj)).astype(int)
+        centerline = Centerline.from_mask(np.asanyarray(cord.dataobj) > 0.5, cord.affine)
+        filled = fill_gaps(label_points(labels, image.affine), centerline)
+        self._results['out_file'] = self.inputs.discs_file
+        self._results['filled'] = [disc_name(value) for value in filled]
+        if filled:
+            self._results['out_file'] = str(Path(runtime.cwd) / 'discs.nii.gz')
+            complete = mark_points(labels, image.affine, filled)
+            nb.save(labels_like(complete, image), self._results['out_file'])
+        return runtime
+
+
 class _CheckCordInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='cord mask')
 

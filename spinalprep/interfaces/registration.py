@@ -97,7 +97,7 @@ class SelectLandmarks(Conditional, SimpleInterface):
         import numpy as np
 
         from spinalprep.anatomy.centerline import Centerline, superior_axis
-        from spinalprep.anatomy.grids import labels_like
+        from spinalprep.anatomy.grids import labels_like, mark_points
         from spinalprep.anatomy.labels import label_points
         from spinalprep.anatomy.landmarks import (
             MIN_DISCS,
@@ -125,10 +125,8 @@ class SelectLandmarks(Conditional, SimpleInterface):
                 end_mm=end_mm,
             )
             # one voxel each: SCT refuses a value that stands on two
-            kept = np.zeros(labels.shape, int)
-            for value in selected.used:
-                voxel = np.linalg.inv(image.affine) @ [*points[value], 1.0]
-                kept[tuple(np.rint(voxel[:3]).astype(int))] = value
+            used = {value: points[value] for value in selected.used}
+            kept = mark_points(np.zeros(labels.shape, int), image.affine, used)
             fewest, noun = MIN_DISCS, 'discs'
         else:
             selected = select_rootlets(points, centerline, values, end_mm)

@@ -42,7 +42,11 @@ def build(tmp_path, *, toolbox=TOOLBOX, modality='T2w', precomputed=(), **sectio
 def commands(wf):
     """Names of the nodes that run SCT, after expansion."""
     graph = generate_expanded_graph(wf._create_flat_graph())
-    return {node.fullname.split('.', 1)[1] for node in graph if isinstance(node.interface, sct.SCTCommand)}
+    return {
+        node.fullname.split('.', 1)[1]
+        for node in graph
+        if isinstance(node.interface, sct.SCTCommand)
+    }
 
 
 @pytest.mark.parametrize('modality', ['T2w', 'T1w'])

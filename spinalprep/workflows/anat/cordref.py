@@ -21,9 +21,13 @@ from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
 from spinalprep.workflows.anat.segmentation import init_segmentation_wf
 
+SEGMENTED = tuple(
+    field for field in segmentation.OUTPUTS if field not in ('filled_discs', 'no_result')
+)
+
 OUTPUTS = (
     'cordref',
-    *(field for field in segmentation.OUTPUTS if field != 'no_result'),
+    *SEGMENTED,
     'rootlets_dseg',
     *registration.OUTPUTS,
 )
@@ -177,7 +181,10 @@ def init_anat_cordref_wf(
             ('outputnode.evidence', 'discovery'),
             ('outputnode.notes', 'notes'),
         ]),
-        (segment, conclude, [('outputnode.no_result', 'spine_no_result')]),
+        (segment, conclude, [
+            ('outputnode.filled_discs', 'filled_discs'),
+            ('outputnode.no_result', 'spine_no_result'),
+        ]),
         (rootlets, conclude, [
             ('outputnode.eligible', 'rootlets_eligible'),
             ('outputnode.no_result', 'rootlets_no_result'),
@@ -185,11 +192,7 @@ def init_anat_cordref_wf(
         (register, conclude, [('outputnode.evidence', 'registration')]),
         # products
         (discover, outputnode, [('outputnode.cordref', 'cordref')]),
-        (segment, outputnode, [
-            (f'outputnode.{field}', field)
-            for field in segmentation.OUTPUTS
-            if field != 'no_result'
-        ]),
+        (segment, outputnode, [(f'outputnode.{field}', field) for field in SEGMENTED]),
         (rootlets, outputnode, [('outputnode.rootlets_dseg', 'rootlets_dseg')]),
         (register, outputnode, [
             (f'outputnode.{field}', field) for field in registration.OUTPUTS if field != 'evidence'

@@ -15,6 +15,7 @@ from spinalprep.interfaces.discovery import MatchGrid
 from spinalprep.interfaces.labelling import (
     CheckCord,
     DiscPoints,
+    FillDiscGaps,
     NumberedDiscs,
     SplitSpineMap,
     SummariseAnatomy,
@@ -32,6 +33,7 @@ OUTPUTS = (
     'csa_per_slice',
     'csa_per_level',
     'metrics',
+    'filled_discs',
     'no_result',
 )
 
@@ -88,6 +90,8 @@ def init_segmentation_wf(
         Cross-sectional area, TSV.
     metrics
         Numbers by name.
+    filled_discs
+        Names of discs that the levels take to lie between two that are known.
     no_result
         Why there are no vertebrae and discs.
 
@@ -175,6 +179,7 @@ def init_segmentation_wf(
         ])  # fmt: skip
 
     # 3. levels on the cord, and what all of it measures
+    all_discs = pe.Node(FillDiscGaps(), name='all_discs')
     levels = pe.Node(
         sct.LabelVertebrae(
             toolbox=toolbox,
@@ -190,7 +195,7 @@ def init_segmentation_wf(
     )
     summarise = pe.Node(SummariseAnatomy(), name='summarise')
     if toolbox.dialect.row['flags']['sct_process_segmentation']['disc_file']:
-        workflow.connect([(discs, shape, [('out_file', 'disc_file')])])
+        workflow.connect([(all_discs, shape, [('out_file', 'disc_file')])])
     else:
         workflow.connect([(levels, shape, [('labeled_file', 'level_file')])])
     if has_map:
@@ -207,7 +212,9 @@ def init_segmentation_wf(
     workflow.connect([
         (inputnode, levels, [('cordref', 'in_file')]),
         (cord, levels, [('out_file', 'seg_file')]),
-        (discs, levels, [('out_file', 'disc_file'), ('no_result', 'reason')]),
+        (discs, all_discs, [('out_file', 'discs_file'), ('no_result', 'reason')]),
+        (cord, all_discs, [('out_file', 'cord_file')]),
+        (all_discs, levels, [('out_file', 'disc_file'), ('no_result', 'reason')]),
         (cord, shape, [('out_file', 'in_file')]),
         (cord, summarise, [('out_file', 'cord_file')]),
         (shape, summarise, [('csv_file', 'csv_file')]),
@@ -215,6 +222,7 @@ def init_segmentation_wf(
         (cord, outputnode, [('out_file', 'cord_dseg')]),
         (levels, outputnode, [('labeled_file', 'vertebral_levels')]),
         (discs, outputnode, [('out_file', 'disc_labels'), ('no_result', 'no_result')]),
+        (all_discs, outputnode, [('filled', 'filled_discs')]),
         (summarise, outputnode, [
             ('csa_per_slice', 'csa_per_slice'),
             ('csa_per_level', 'csa_per_level'),
