@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One graph per subject and session: try candidates, run, and record whatever happened."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spinalprep import execution, products, runs, sidecars
+from spinalprep.crashes import Crash
+from spinalprep.errors import SpinalprepError
+from spinalprep.record import COMPLETED, FAIL, FAILED, REJECTED, WARN, Record
+from spinalprep.runs import Run
+from spinalprep.selection import Candidate, Target
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """What a run tells while it goes on."""
+
+    started: Callable[[Target], None] = lambda target: None
+    node: execution.Listener = lambda name, status: None
+    ended: Callable[[Record], None] = lambda record: None
+
+
+def run_targets(
+    targets: Sequence[Target], run: Run, listeners: Listeners | None = None
+) -> list[Record]:
+    """Run subjects and sessions, one after the other.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        Those without candidates are skipped, unless they were asked for.
+    run : Run
+    listeners : Listeners, optional
+
+    Returns
+    -------
+    list of Record
+        One per target that was not skipped, each already written.
+    """
+    listeners = listeners or Listeners()
+    chosen = [target for target in targets if target.candidates or target.asked]
+    runs.write_description(run)
+    runs.write_selection(targets, chosen, run)
+    found = []
+    for target in chosen:
+        listeners.started(target)
+        found.append(run_target(target, run, listeners.node))
+        listeners.ended(found[-1])
+    return found
+
+
+def run_target(target: Target, run: Run, listener: execution.Listener | None = None) -> Record:
+    """Run one subject or session; its record is written however it ends.
+
+    Parameters
+    ----------
+    target : Target
+    run : Run
+    listener : callable, optional
+        Told of each node's start and end.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Passed on, after the record of the interrupted run was written.
+    """
+    record = _new_record(target, run)
+    start = runs.now()
+    try:
+        _try_candidates(target, run, record, listener)
+    except SpinalprepError as error:
+        _fail(record, type(error).__name__, str(error))
+    except Exception as error:  # noqa: BLE001 - a subject's trouble must not stop the others
+        _fail(record, type(error).__name__, f'{type(error).__name__}: {error}')
+        record.failure = {**(record.failure or {}), 'details': traceback.format_exc()}
+    except BaseException as error:
+        _fail(record, type(error).__name__, 'interrupted')
+        raise
+    finally:
+        if record.status != COMPLETED:
+            record.leftovers = run.leftovers(target.entities)
+        end = runs.now()
+        record.times = {
+            'start': start.isoformat(timespec='seconds'),
+            'end': end.isoformat(timespec='seconds'),
+            'duration_s': round((end - start).total_seconds(), 1),
+        }
+        record.write(run.layout.record(target.label))
+    return record
+
+
+def _try_candidates(
+    target: Target, run: Run, record: Record, listener: execution.Listener | None
+) -> None:
+    """Run the best candidate, and the next one when an image is rejected."""
+    if not target.candidates:
+        why = 'it is not in the dataset, or has none'
+        if target.dropped:
+            why = '; '.join(f'{item.path.name}: {item.reason}' for item in target.dropped)
+        _reject(record, [f'no T2w or T1w image to work on: {why}'])
+        return
+    given = runs.resolve_precomputed(run.precomputed, target)
+    record.precomputed = {name: str(path) for name, path in given.items()}
+    for candidate, entry in zip(target.candidates, record.candidates, strict=True):
+        entry['outcome'] = 'failed'
+        outcome = _run_candidate(candidate, target, run, given, listener)
+        record.commands += outcome.commands
+        rejecting = [crash for crash in outcome.crashes if crash.rejects]
+        if not rejecting:
+            _take(outcome, candidate, run, record)
+            if record.status == COMPLETED:
+                entry['outcome'] = 'used'
+            return
+        entry |= {'outcome': 'rejected', 'reason': rejecting[0].message}
+    _reject(record, [f'{entry["path"]}: {entry["reason"]}' for entry in record.candidates])
+
+
+def _run_candidate(
+    candidate: Candidate,
+    target: Target,
+    run: Run,
+    given: Mapping[str, Path],
+    listener: execution.Listener | None,
+) -> execution.Outcome:
+    factory = run.factory
+    if factory is None:
+        from spinalprep.workflows import init_single_subject_wf as factory
+    workflow = factory(
+        candidate=candidate,
+        policy=run.policy,
+        toolbox=run.toolbox,
+        derivatives_dir=run.layout.derivatives.absolute(),
+        omp_nthreads=run.omp_nthreads,
+        precomputed=dict(given),
+        provenance=sidecars.provenance(
+            source=run.uri(candidate.path),
+            toolbox=run.toolbox_facts,
+            template=run.template_facts,
+            policy_digest=run.policy.digest(),
+            precomputed={name: str(path) for name, path in given.items()},
+        ),
+    )
+    workflow.base_dir = str(run.layout.work.absolute() / target.label / candidate.stem)
+    return execution.run_graph(
+        workflow,
+        crash_dir=run.layout.crashes(target.label),
+        log=run.layout.log(target.label),
+        plugin=run.plugin,
+        nprocs=run.nprocs,
+        listener=listener,
+    )
+
+
+def _take(outcome: execution.Outcome, candidate: Candidate, run: Run, record: Record) -> None:
+    """Fill the record from what the candidate's graph left behind."""
+    record.source = {
+        'path': run.relative(candidate.path),
+        'uri': run.uri(candidate.path),
+        'modality': candidate.modality,
+        'entities': dict(candidate.entities),
+    }
+    fatal = [crash for crash in outcome.crashes if not _is_figure(crash)]
+    if fatal:
+        _fail_by_crash(record, fatal[0])
+    elif outcome.summary is None:
+        _fail(record, 'NoResult', outcome.error or 'the graph ended without a result')
+    else:
+        _complete(outcome, record)
+        expected = products.names(products.expected(record.to_dict()))
+        missing = [name for name in expected if name not in record.products]
+        if missing:
+            _fail(record, 'NoResult', f'the graph ended without {", ".join(missing)}')
+
+
+def _complete(outcome: execution.Outcome, record: Record) -> None:
+    summary = outcome.summary or {}
+    record.status = COMPLETED
+    for name in (
+        'verdict', 'reasons', 'spine', 'discs', 'levels', 'rootlets', 'registration', 'metrics',
+        'evidence', 'products',
+    ):  # fmt: skip
+        setattr(record, name, summary[name])
+    notes = [f'a figure is missing: {crash.message}' for crash in outcome.crashes]
+    if record.verdict is None:
+        notes.append('the result was not judged')
+    if notes:
+        record.reasons = [*record.reasons, *notes]
+        record.verdict = FAIL if record.verdict == FAIL else WARN
+
+
+def _is_figure(crash: Crash) -> bool:
+    """Whether only a figure is missing, which spoils no number."""
+    return crash.node.endswith('_report')
+
+
+def _reject(record: Record, reasons: list[str]) -> None:
+    record.status, record.reasons = REJECTED, reasons
+
+
+def _fail_by_crash(record: Record, crash: Crash) -> None:
+    first, _, rest = crash.message.partition('\n')
+    log = crash.folder / 'command.log' if crash.folder else None
+    _fail(record, crash.error.rpartition('.')[2], first, crash.substep)
+    record.failure = {
+        **(record.failure or {}),
+        'node': crash.node,
+        'details': rest.strip(),
+        'log': str(log) if log and log.is_file() else None,
+        'crash_file': str(crash.file) if crash.file else None,
+    }
+
+
+def _fail(record: Record, error: str, message: str, substep: str = 'S2') -> None:
+    record.status, record.verdict, record.products = FAILED, None, {}
+    record.reasons = [f'{substep}: {message}']
+    record.failure = {'substep': substep, 'node': None, 'error': error, 'message': message}
+
+
+def _new_record(target: Target, run: Run) -> Record:
+    return Record(
+        dataset=run.layout.dataset,
+        subject=target.subject,
+        session=target.session,
+        layout=run.layout.kind,
+        candidates=[
+            {
+                'path': run.relative(candidate.path),
+                'modality': candidate.modality,
+                'outcome': 'not tried',
+                'reason': '',
+            }
+            for candidate in target.candidates
+        ],
+        dropped=[
+            {'path': run.relative(item.path), 'reason': item.reason} for item in target.dropped
+        ],
+        versions=run.versions,
+        template_grid=run.template_grid(),
+        policy={'digest': run.policy.digest(), 'values': run.policy.to_dict()},
+    )

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one Nipype graph and find out what really happened.
+
+That ``run()`` returns means little: the crash files, the sink's summary and the
+records that the commands leave are what is believed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from spinalprep.crashes import Crash, read_crashes, substep_of
+
+Plugin = Literal['linear', 'multiproc']
+
+Listener = Callable[[str, str], None]
+"""Told of each node's full name and ``start``, ``end`` or ``exception``."""
+
+POLL_S = 0.1
+"""How often MultiProc looks for finished nodes; a cached node costs one such period."""
+
+LOG_FORMAT = '%(asctime)s %(name)s %(levelname)s: %(message)s'
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a graph left behind."""
+
+    summary: dict[str, Any] | None
+    """Of the sink, if it ran now."""
+    crashes: list[Crash]
+    """The first one first."""
+    commands: list[dict[str, Any]]
+    """In the order in which they began; ``cached`` where an earlier run's result was taken."""
+    error: str | None
+    """What ``run()`` raised."""
+
+
+class Watcher:
+    """Nipype's status callback: remembers which nodes ran, or were found cached."""
+
+    def __init__(self, plugin: Plugin, crash_dir: Path, listener: Listener | None = None):
+        self._linear = plugin == 'linear'
+        self._crash_dir = crash_dir
+        self._listener = listener
+        self._before: dict[str, int | None] = {}
+        self.folders: dict[str, Path] = {}
+        """Working folders of nodes that ran or were cached, by full name."""
+        self.sinks: list[Path] = []
+        """Summaries of sinks that ended well."""
+
+    def __call__(self, node: Any, status: str) -> None:
+        from spinalprep.interfaces.derivatives import SUMMARY, SaveDerivatives
+
+        name, folder = node.fullname, Path(node.output_dir())
+        if status == 'start':
+            self._before[name] = _stamp(folder / 'command.json')
+        elif self._linear and name not in self._before:
+            return  # Linear says "end" of the nodes that it skips after a crash, too
+        self.folders[name] = folder
+        if status == 'end' and isinstance(node.interface, SaveDerivatives):
+            self.sinks.append(folder / SUMMARY)
+        if self._listener is not None:
+            self._listener(name, status)
+        if status == 'exception':
+            _stop_if_interrupted(read_crashes(self._crash_dir))
+
+    def commands(self) -> list[dict[str, Any]]:
+        """Records of the commands of these nodes."""
+        found = []
+        for name, folder in self.folders.items():
+            path = folder / 'command.json'
+            stamp = _stamp(path)
+            if stamp is None:
+                continue
+            # a node that MultiProc finds cached is never started
+            cached = name not in self._before or stamp == self._before[name]
+            record = json.loads(path.read_text(encoding='utf-8'))
+            found.append({'node': name, 'substep': substep_of(name), **record, 'cached': cached})
+        return sorted(found, key=lambda item: item.get('start', ''))
+
+
+def run_graph(
+    workflow: Any,
+    *,
+    crash_dir: Path,
+    log: Path,
+    plugin: Plugin = 'linear',
+    nprocs: int = 1,
+    listener: Listener | None = None,
+) -> Outcome:
+    """Run a workflow to its end.
+
+    Parameters
+    ----------
+    workflow : nipype.pipeline.engine.Workflow
+        With its ``base_dir`` set.
+    crash_dir : Path
+        For crash files; those of earlier runs in it are removed.
+    log : Path
+        Nipype's log goes here, and nowhere else.
+    plugin : str
+        ``linear`` or ``multiproc``.
+    nprocs : int
+        Processors that MultiProc may give out.
+    listener : callable, optional
+        See `Listener`.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Even where Nipype took it for one more node that failed.
+    """
+    crash_dir.mkdir(parents=True, exist_ok=True)
+    for path in crash_dir.glob('crash-*.txt'):
+        path.unlink()
+    workflow.config['execution'] = {
+        **workflow.config.get('execution', {}),
+        'crashdump_dir': str(crash_dir.absolute()),
+        'crashfile_format': 'txt',
+        'hash_method': 'content',
+        'check_version': 'false',
+        'poll_sleep_duration': str(POLL_S),
+        'stop_on_first_crash': 'false',
+        'remove_unnecessary_outputs': 'false',
+        'create_report': 'false',
+    }
+    watcher = Watcher(plugin, crash_dir, listener)
+    error = None
+    with _logging_to(log), _ending_workers():
+        try:
+            workflow.run(
+                plugin={'linear': 'Linear', 'multiproc': 'MultiProc'}[plugin],
+                plugin_args={
+                    'n_procs': nprocs,
+                    'raise_insufficient': False,
+                    'status_callback': watcher,
+                },
+            )
+        except Exception as raised:  # noqa: BLE001 - any node's error comes here; it is judged
+            error = f'{type(raised).__name__}: {raised}'
+    summary = None
+    if watcher.sinks and watcher.sinks[-1].is_file():
+        summary = json.loads(watcher.sinks[-1].read_text(encoding='utf-8'))
+    crashes = read_crashes(crash_dir)
+    _stop_if_interrupted(crashes)
+    return Outcome(summary, crashes, watcher.commands(), error)
+
+
+def _stop_if_interrupted(crashes: list[Crash]) -> None:
+    """Stop the graph where an interruption ended a node: Nipype would go on with the others."""
+    if any(crash.interrupts for crash in crashes):
+        raise KeyboardInterrupt
+
+
+def _stamp(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Nipype's loggers write to a file instead of the terminal."""
+    import nipype  # noqa: F401 - puts its handlers in place
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger('nipype')
+    handlers, propagate = logger.handlers, logger.propagate
+    handler = logging.FileHandler(path, mode='w', encoding='utf-8')
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    logger.handlers, logger.propagate = [handler], False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
+        handler.close()
+
+
+@contextmanager
+def _ending_workers() -> Iterator[None]:
+    """End worker processes that are left when we are interrupted: they would go on."""
+    before = set(multiprocessing.active_children())
+    try:
+        yield
+    finally:
+        left = set(multiprocessing.active_children()) - before
+        if left:
+            # the executor's own thread complains that its workers are gone
+            logging.getLogger('concurrent.futures').addHandler(logging.NullHandler())
+        for process in left:
+            process.kill()

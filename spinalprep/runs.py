@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all subjects of a run have in common, and what a run writes beside their records."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import spinalprep
+from spinalprep import atomic, products, sidecars
+from spinalprep.errors import InputImageError, SpinalprepError, UsageError
+from spinalprep.layout import Layout
+from spinalprep.selection import Target
+
+if TYPE_CHECKING:
+    from spinalprep.policy import Policy
+    from spinalprep.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dataset, with one policy and one toolbox."""
+
+    layout: Layout
+    bids_dir: Path
+    policy: Policy
+    toolbox: Toolbox
+    plugin: Literal['linear', 'multiproc'] = 'linear'
+    nprocs: int = 1
+    omp_nthreads: int = 1
+    precomputed: Mapping[str, str] = field(default_factory=dict)
+    """Product to the path given for it; ``{subject}`` and ``{session}`` stand for labels."""
+    factory: Callable[..., Any] | None = None
+    """Makes the graph of a candidate; `init_single_subject_wf` if not given."""
+
+    def relative(self, path: Path) -> str:
+        """Path of a file of the dataset, below its root."""
+        return path.relative_to(self.bids_dir.resolve()).as_posix()
+
+    def uri(self, path: Path) -> str:
+        """BIDS URI of a file of the dataset."""
+        return f'bids:raw:{self.relative(path)}'
+
+    @property
+    def toolbox_facts(self) -> dict[str, Any]:
+        """Kind, version and models of SCT, for sidecars."""
+        models = dict(self.toolbox.models)
+        return {'kind': self.toolbox.kind, 'version': self.toolbox.version, 'models': models}
+
+    @property
+    def template_facts(self) -> dict[str, Any]:
+        """Name and identity of the template, for sidecars."""
+        folder = self.toolbox.template
+        return {
+            'name': folder.name if folder else '',
+            'identity': self.toolbox.template_identity,
+        }
+
+    @property
+    def versions(self) -> dict[str, Any]:
+        """Of everything that decides about the numbers, for the record."""
+        from importlib.metadata import version
+
+        return {
+            'spinalprep': spinalprep.__version__,
+            'sct': self.toolbox.version,
+            'sct_kind': self.toolbox.kind,
+            'template': self.toolbox.template_identity,
+            'models': dict(self.toolbox.models),
+            'python': platform.python_version(),
+            'nipype': version('nipype'),
+        }
+
+    def template_grid(self) -> dict[str, Any] | None:
+        """Shape and affine of the template, for ``check``: the template may be gone by then."""
+        import nibabel as nb
+
+        from spinalprep.toolbox.template import PART_IDS, template_files
+
+        if self.toolbox.template is None:
+            return None
+        try:
+            image = nb.load(template_files(self.toolbox.template)[PART_IDS['cord']])
+        except (SpinalprepError, OSError, KeyError, nb.filebasedimages.ImageFileError):
+            return None  # the preflight has judged the template; a record is due all the same
+        return {'shape': [int(n) for n in image.shape[:3]], 'affine': image.affine.tolist()}
+
+    def leftovers(self, entities: Mapping[str, str]) -> list[str]:
+        """Products that lie in a subject's folders, below the derivatives' root."""
+        root = self.layout.derivatives
+        folder = root / products.subject_folder(entities)
+        return sorted(
+            path.relative_to(root).as_posix()
+            for name in {item.folder for item in products.PRODUCTS}
+            for path in (folder / name).glob('*')
+            if path.suffix != '.json' and products.is_product_file(path.name, entities)
+        )
+
+
+def check_precomputed(precomputed: Mapping[str, str]) -> None:
+    """Refuse products that can't be given, and patterns that mean nothing.
+
+    Raises
+    ------
+    UsageError
+    """
+    for name, pattern in precomputed.items():
+        if name not in products.PRECOMPUTABLE:
+            raise UsageError(
+                f'--precomputed {name}: only {", ".join(products.PRECOMPUTABLE)} can be given'
+            )
+        rest = pattern.replace('{subject}', '').replace('{session}', '')
+        if not pattern or '{' in rest or '}' in rest:
+            raise UsageError(
+                f'--precomputed {name}={pattern}: a path expected, in which only {{subject}} and '
+                '{session} are replaced'
+            )
+
+
+def resolve_precomputed(precomputed: Mapping[str, str], target: Target) -> dict[str, Path]:
+    """Files given for a subject and session.
+
+    Raises
+    ------
+    InputImageError
+        If one is not there: computing it instead would not be what was asked for.
+    """
+    found = {}
+    for name, pattern in precomputed.items():
+        if '{session}' in pattern and target.session is None:
+            raise InputImageError(
+                f'--precomputed {name}={pattern}: {target.label} has no session to put in'
+            )
+        text = pattern.replace('{subject}', target.subject)
+        path = Path(text.replace('{session}', target.session or '')).expanduser().absolute()
+        if not path.is_file():
+            raise InputImageError(f'{path}: given as {name} of {target.label}, but not there')
+        found[name] = path
+    return found
+
+
+def write_description(run: Run) -> None:
+    """``dataset_description.json`` and ``.bidsignore`` of the derivatives."""
+    root = run.layout.derivatives
+    content = sidecars.dataset_description(run.layout.dataset, run.toolbox_facts, run.bids_dir)
+    atomic.write_json(root / 'dataset_description.json', content)
+    atomic.write_text(root / '.bidsignore', sidecars.BIDSIGNORE)
+
+
+def write_selection(targets: Sequence[Target], chosen: Sequence[Target], run: Run) -> None:
+    """Which subjects and sessions this call selected, and which it skipped.
+
+    A file per call: calls that run side by side never share one.
+    """
+    start = now()
+    labels = [target.label for target in chosen]
+    content = {
+        'start': start.isoformat(timespec='seconds'),
+        'layout': run.layout.kind,
+        'bids_dir': run.bids_dir.absolute(),
+        'selected': labels,
+        'skipped': [
+            {
+                'label': target.label,
+                'reason': 'no T2w or T1w image',
+                'dropped': [
+                    {'path': run.relative(item.path), 'reason': item.reason}
+                    for item in target.dropped
+                ],
+            }
+            for target in targets
+            if target.label not in labels
+        ],
+    }
+    name = f'{start:%Y%m%dT%H%M%S}_{socket.gethostname()}_{os.getpid()}.json'
+    atomic.write_json(run.layout.runs / name, content)
+
+
+def now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC).astimezone()

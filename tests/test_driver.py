@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver: candidates in turn, failures told, the record written whatever happens."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spinalprep.driver import Listeners, run_target, run_targets
+from spinalprep.errors import InputImageError, PolicyError, UsageError
+from spinalprep.layout import Layout
+from spinalprep.policy import Policy
+from spinalprep.record import problems_of
+from spinalprep.runs import Run, check_precomputed, resolve_precomputed
+from spinalprep.selection import Target, select
+from spinalprep.toolbox import Toolbox
+from tests.standins import dataset, standin_wf, write_template
+
+PLUGINS = ['linear', 'multiproc']
+TOOL_TAIL = 'It ends with:\nTraceback (most recent call last):\n  File "sct_x.py", line 1\n'
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    def make(plugin='linear', factory=standin_wf, **settings):
+        import dataclasses
+
+        toolbox = dataclasses.replace(
+            Toolbox.example('7.2'), template=write_template(tmp_path / 'template')
+        )
+        return Run(
+            layout=Layout(tmp_path / 'out', 'ds', 'run'),
+            bids_dir=tmp_path / 'ds',
+            policy=Policy(),
+            toolbox=toolbox,
+            plugin=plugin,
+            nprocs=2,
+            factory=factory,
+            **settings,
+        )
+
+    return make
+
+
+def go(run, **orders):
+    dataset(run.bids_dir, **orders)
+    found = run_targets(select(run.bids_dir), run)
+    for record in found:
+        written = json.loads(run.layout.record(record.label).read_text())
+        assert written == record.to_dict()
+        assert problems_of(written) == []
+    return found
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_subject_that_completes(make_run, plugin):
+    run = make_run(plugin)
+    (record,) = go(run, sub_01_T2w={'without': ['two_paths', 'rootlets']}, sub_01_T1w={})
+    assert (record.status, record.verdict, record.failure) == ('completed', 'PASS', None)
+    assert record.source['path'] == 'sub-01/anat/sub-01_T2w.nii.gz'
+    assert [entry['outcome'] for entry in record.candidates] == ['used', 'not tried']
+    assert record.metrics == {'cord_volume_mm3': 1234.5}
+    assert record.registration == {'path': 'disc', 'other': None}
+    assert record.rootlets['status'] == 'absent'
+    assert record.template_grid['shape'] == [5, 6, 7]
+    for path in record.products.values():
+        assert (run.layout.derivatives / path).is_file()
+    (command,) = record.commands
+    assert command['node'] == 'single_subject_wf.anat_cordref_wf.discovery_wf.find_cord'
+    assert command['substep'] == 'S2.1 discovery + crop'
+    assert command['cached'] is False
+    description = json.loads((run.layout.derivatives / 'dataset_description.json').read_text())
+    assert description['DatasetType'] == 'derivative'
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_second_run_takes_what_was_finished(make_run, plugin):
+    run = make_run(plugin)
+    go(run, sub_01_T2w={})
+    started = []
+    record = run_target(
+        select(run.bids_dir)[0], run, lambda name, status: started.append((name, status))
+    )
+    assert record.status == 'completed'
+    assert [command['cached'] for command in record.commands] == [True]
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_rejected_image_gives_way_to_the_next(make_run, plugin):
+    run = make_run(plugin)
+    (record,) = go(run, sub_01_T2w={'reject': 'cord in 19 slices\nof 20'}, sub_01_T1w={})
+    assert record.status == 'completed'
+    assert record.source['modality'] == 'T1w'
+    first, second = record.candidates
+    assert (first['outcome'], second['outcome']) == ('rejected', 'used')
+    assert first['reason'] == 'cord in 19 slices\nof 20'
+    assert len(record.commands) == 2
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_when_all_images_are_rejected_so_is_the_subject(make_run, plugin):
+    (record,) = go(make_run(plugin), sub_01_T2w={'reject': 'short'}, sub_01_T1w={'reject': 'no'})
+    assert (record.status, record.verdict) == ('rejected', None)
+    assert record.reasons == [
+        'sub-01/anat/sub-01_T2w.nii.gz: short',
+        'sub-01/anat/sub-01_T1w.nii.gz: no',
+    ]
+    assert record.failure is None
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_failure_is_told_with_class_place_and_message(make_run, plugin):
+    run = make_run(plugin)
+    failing, fine = go(run, sub_01_T2w={'fail': 'exit code 1'}, sub_01_T1w={}, sub_02_T2w={})
+    assert (failing.status, fine.status) == ('failed', 'completed')
+    failure = failing.failure
+    assert failure['error'] == 'SCTCommandError'
+    assert failure['message'] == 'exit code 1'
+    assert failure['details'] == f'{TOOL_TAIL}MemoryError: in the tool'
+    assert failure['substep'] == 'S2.4 registration'
+    assert failure['node'].endswith('registration_wf.register_disc')
+    assert 'MemoryError' in Path(failure['log']).read_text()
+    assert Path(failure['crash_file']).is_file()
+    assert failing.reasons == ['S2.4 registration: exit code 1']
+    assert [entry['outcome'] for entry in failing.candidates] == ['failed', 'not tried']
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_a_bug_is_a_failure_too(make_run, plugin):
+    (record,) = go(make_run(plugin), sub_01_T2w={'bug': 'shapes (3,) and (4,)'})
+    assert (record.failure['error'], record.failure['message']) == (
+        'ValueError',
+        'shapes (3,) and (4,)',
+    )
+
+
+def test_a_failed_rerun_does_not_take_the_earlier_summary(make_run):
+    run = make_run()
+    go(run, sub_01_T2w={})
+    (record,) = go(run, sub_01_T2w={'fail': 'now'})
+    assert record.status == 'failed'
+    assert record.products == {}
+    assert 'sub-01/anat/sub-01_desc-cordref_T2w.nii.gz' in record.leftovers
+    (record,) = go(run, sub_01_T2w={})
+    assert record.status == 'completed'
+    assert record.leftovers == []
+
+
+def test_a_missing_figure_is_a_warning(make_run):
+    (record,) = go(make_run(), sub_01_T2w={'no_figure': True})
+    assert (record.status, record.verdict) == ('completed', 'WARN')
+    assert record.reasons == ['a figure is missing: nothing to draw']
+
+
+def test_a_fail_verdict_is_kept_with_its_derivatives(make_run):
+    run = make_run()
+    (record,) = go(run, sub_01_T2w={'verdict': 'FAIL', 'reasons': ['folded']})
+    assert (record.status, record.verdict, record.good) == ('completed', 'FAIL', False)
+    sidecar = run.layout.derivatives / 'sub-01/anat/sub-01_desc-cordref_T2w.json'
+    assert json.loads(sidecar.read_text())['VerdictReasons'] == ['folded']
+
+
+def test_a_product_that_should_be_there_and_is_not_is_a_failure(make_run):
+    (record,) = go(make_run(), sub_01_T2w={'without': ['warp_template2cordref', 'spine']})
+    assert record.status == 'failed'
+    assert record.failure['message'] == 'the graph ended without warp_template2cordref'
+    evidence = {'rootlets': {'status': 'computed', 'reason': ''}}
+    order = {'without': ['rootlets', 'two_paths'], 'evidence': evidence}
+    (record,) = go(make_run(), sub_01_T2w=order)
+    assert record.failure['message'] == 'the graph ended without rootlets_dseg'
+
+
+def test_a_graph_that_cannot_be_built_is_told(make_run):
+    def refuse(**settings):
+        raise PolicyError('labelling.method: given needs disc labels')
+
+    def break_down(**settings):
+        raise TypeError('unexpected keyword')
+
+    (record,) = go(make_run(factory=refuse), sub_01_T2w={})
+    assert record.reasons == ['S2: labelling.method: given needs disc labels']
+    (record,) = go(make_run(factory=break_down), sub_01_T2w={})
+    assert record.failure['error'] == 'TypeError'
+    assert 'break_down' in record.failure['details']
+
+
+def test_sessions_without_anatomy_are_skipped_and_subjects_asked_for_are_not(make_run):
+    run = make_run()
+    dataset(run.bids_dir, sub_01_a_T2w={}, sub_02_b_bold={})
+    (run.bids_dir / 'sub-01' / 'ses-c' / 'anat').mkdir(parents=True)
+    found = run_targets(select(run.bids_dir), run)
+    assert [record.label for record in found] == ['sub-01_ses-a']
+    (selection,) = (json.loads(path.read_text()) for path in run.layout.runs.glob('*.json'))
+    assert selection['selected'] == ['sub-01_ses-a']
+    assert [item['label'] for item in selection['skipped']] == ['sub-01_ses-c', 'sub-02_ses-b']
+    (record,) = run_targets(select(run.bids_dir, subjects=['7']), run)
+    assert (record.label, record.status) == ('sub-7', 'rejected')
+    assert 'not in the dataset' in record.reasons[0]
+
+
+def test_listeners_hear_of_subjects_and_nodes(make_run):
+    run = make_run()
+    dataset(run.bids_dir, sub_01_T2w={})
+    heard = []
+    listeners = Listeners(
+        started=lambda target: heard.append(target.label),
+        node=lambda name, status: heard.append(f'{name.split(".")[-1]} {status}'),
+        ended=lambda record: heard.append(record.status),
+    )
+    run_targets(select(run.bids_dir), run, listeners)
+    assert heard[:3] == ['sub-01', 'find_cord start', 'find_cord end']
+    assert heard[-2:] == ['ds_anat end', 'completed']
+
+
+def test_nipypes_log_goes_to_a_file_only(make_run, capfd):
+    run = make_run()
+    go(run, sub_01_T2w={})
+    assert 'ds_anat' in run.layout.log('sub-01').read_text()
+    out, err = capfd.readouterr()
+    assert 'nipype' not in out + err
+
+
+def test_precomputed_files_are_found_per_subject(tmp_path):
+    (tmp_path / '01_a.nii.gz').touch()
+    pattern = {'disc_labels': f'{tmp_path}/{{subject}}_{{session}}.nii.gz'}
+    assert resolve_precomputed(pattern, Target('01', 'a', ())) == {
+        'disc_labels': tmp_path / '01_a.nii.gz'
+    }
+    with pytest.raises(InputImageError, match=r'02_a\.nii\.gz'):
+        resolve_precomputed(pattern, Target('02', 'a', ()))
+    with pytest.raises(InputImageError, match='no session'):
+        resolve_precomputed(pattern, Target('01', None, ()))
+    check_precomputed(pattern)
+    with pytest.raises(UsageError, match='canal_dseg'):
+        check_precomputed({'canal_dseg': 'x'})
+    with pytest.raises(UsageError, match='replaced'):
+        check_precomputed({'cord_dseg': '{sub}.nii.gz'})
+
+
+def test_a_given_file_that_is_missing_fails_its_subject_only(make_run, tmp_path):
+    (tmp_path / '01.nii.gz').touch()
+    run = make_run(precomputed={'cord_dseg': f'{tmp_path}/{{subject}}.nii.gz'})
+    first, second = go(run, sub_01_T2w={}, sub_02_T2w={})
+    assert first.status == 'completed'
+    assert first.precomputed == {'cord_dseg': f'{tmp_path}/01.nii.gz'}
+    assert (second.status, second.failure['error']) == ('failed', 'InputImageError')
+
+
+INTERRUPTED = """
+import signal, sys, time
+from pathlib import Path
+import nipype.pipeline.engine as pe, nipype.interfaces.utility as niu
+from spinalprep.driver import run_targets
+from spinalprep.layout import Layout
+from spinalprep.policy import Policy
+from spinalprep.runs import Run
+from spinalprep.selection import select
+from spinalprep.toolbox import Toolbox
+
+def stop(number, frame):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGTERM, stop)
+
+def nap(folder):
+    import os, time
+    open(f'{folder}/{os.getpid()}', 'w').close()
+    time.sleep(60)
+
+def factory(**settings):
+    workflow = pe.Workflow(name='single_subject_wf')
+    node = pe.Node(niu.Function(function=nap, input_names=['folder']), name='nap')
+    node.inputs.folder = sys.argv[2]
+    other = node.clone('other')
+    workflow.add_nodes([node, other])
+    return workflow
+
+root = Path(sys.argv[1])
+run = Run(
+    Layout(root / 'out', 'ds', 'run'), root / 'ds', Policy(), Toolbox.example('7.2'),
+    plugin=sys.argv[3], nprocs=2, factory=factory,
+)
+run_targets(select(root / 'ds'), run)
+"""
+
+
+@pytest.mark.parametrize('plugin', PLUGINS)
+def test_an_interrupted_run_leaves_a_record_and_no_processes(tmp_path, plugin):
+    dataset(tmp_path / 'ds', sub_01_T2w={}, sub_02_T2w={})
+    workers = tmp_path / 'workers'
+    workers.mkdir()
+    script = tmp_path / 'interrupted.py'
+    script.write_text(INTERRUPTED)
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path), str(workers), plugin],
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not list(workers.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    try:
+        _, stderr = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode not in (0, None)
+    assert 'BrokenProcessPool' not in stderr
+    record = json.loads((tmp_path / 'out/logs/S2_anat_cordref/ds/sub-01.json').read_text())
+    assert (record['status'], record['failure']['message']) == ('failed', 'interrupted')
+    assert problems_of(record) == []
+    assert not (tmp_path / 'out/logs/S2_anat_cordref/ds/sub-02.json').exists()
+    for worker in workers.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(worker.name), 0)
