@@ -13,7 +13,7 @@ from spinalprep.embedded.shell import VERSION, CommandParser
 
 _SUFFIXES = {'spinalcord': '_seg', 'canal': '_canal_seg_seg', 'rootlets': '_rootlets'}
 _SPINE_SUFFIXES = {'discs': '_totalspineseg_discs', 'all': '_totalspineseg_all'}
-_ANY_VERTEBRA = 50  # what SCT calls every vertebra but C1 unless asked with -label-vert
+_C1, _ANY_VERTEBRA = 11, 50  # without -label-vert all vertebrae but C1 share one value
 
 
 def sct_deepseg(argv: list[str]) -> None:
@@ -35,10 +35,13 @@ def sct_deepseg(argv: list[str]) -> None:
     if len(options.i) > 1:
         parser.error('one image per call')
     data, image = files.load_volume(options.i[0])
-    arrays = _predict(np.asarray(data, dtype=np.float32), image.affine, options)
+    turned = files.reorient(files.like(data, image), 'RPI')
+    arrays = _predict(np.asarray(turned.dataobj, dtype=np.float32), turned.affine, options)
     for path, labels in zip(_outputs(options), arrays, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write(files.like(labels.astype(np.uint8), image), path)
+        labels = files.like(labels.astype(np.uint8), turned)
+        labels = np.asarray(files.reorient(labels, files.orientation(image)).dataobj)
+        files.write(files.like(labels, image), path)
         _write_sidecar(path, argv)
 
 
@@ -65,11 +68,6 @@ class _Task(CommandParser):
 
 def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]:
     """Label arrays in the order of :func:`_outputs`."""
-    if options.task == 'spine':
-        from spinalprep.embedded.spine import segment_spine
-
-        spine = segment_spine(image, affine)
-        return [_disc_image(spine.disc_points, image.shape, affine), _map(spine, options)]
     from spinalprep.anatomy.finder import find_cord
 
     cord = find_cord(image, affine)
@@ -80,16 +78,21 @@ def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]
     canal = segment_canal(image, affine, cord)
     if options.task == 'canal':
         return [canal]
-    from spinalprep.embedded.rootlets import segment_rootlets
+    if options.task == 'rootlets':
+        from spinalprep.embedded.rootlets import segment_rootlets
 
-    return [segment_rootlets(image, affine, cord, canal)]
+        return [segment_rootlets(image, affine, cord, canal)]
+    from spinalprep.embedded.spine import segment_spine
 
-
-def _map(spine, options) -> np.ndarray:
-    labels = spine.labels.copy()
+    spine = segment_spine(image, affine, cord.mask, canal)
+    if not spine.numbered:
+        # TotalSpineSeg ends in the same way when no disc can be numbered
+        raise ValueError(f'the discs can not be numbered: {spine.why}')
+    labels = spine.map
     if not options.label_vert:
-        labels[(labels > 11) & (labels < _ANY_VERTEBRA)] = _ANY_VERTEBRA
-    return labels
+        anonymous = (labels > _C1) & (labels < _ANY_VERTEBRA)
+        labels = np.where(anonymous, _ANY_VERTEBRA, labels)
+    return [_disc_image(spine.points, image.shape, affine), labels]
 
 
 def _disc_image(points: dict[int, np.ndarray], shape: tuple, affine: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ REACH_MM = 60.0
 """Farther than this from the cord nothing is defined."""
 
 _MIN_STRETCH = 0.25  # towards the centre of curvature (0) positions cease to be unique
-_LATTICE_MM = 2.0  # the mapping is smooth: computed this far apart, linear in between
+_LATTICE_MM = 3.0  # the mapping is smooth: computed this far apart, linear in between
 _SHAPE_SMOOTH_MM = 3.0
 _TILT_SMOOTH_MM = 8.0
 _MAX_TILT = np.radians(15)
@@ -342,5 +342,8 @@ def _refine(values: np.ndarray, axis: int, size: int, stride: int) -> np.ndarray
     left = np.minimum(index // stride, values.shape[axis] - 2)
     part = ((index - left * stride) / stride).astype(values.dtype)
     part = part.reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-    below, above = np.take(values, left, axis=axis), np.take(values, left + 1, axis=axis)
-    return below + part * (above - below)
+    refined, rise = np.take(values, left, axis=axis), np.take(values, left + 1, axis=axis)
+    rise -= refined
+    rise *= part
+    refined += rise
+    return refined
