@@ -186,6 +186,7 @@ class SCTCommand(Conditional, BaseInterface):
             'duration_s': round(finished.duration_s, 3),
             'exit_code': finished.exit_code,
             'timed_out': finished.timed_out,
+            'killed_by': finished.signal,
         }
         (self._folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + '\n')
         return finished
@@ -265,3 +266,29 @@ def one_of(interface: SCTCommand, names: Iterable[str]) -> str:
             f'{", ".join(names)}; now {", ".join(given) or "none"}'
         )
     return given[0]
+
+
+def forget_stopped(folder: Path) -> list[Path]:
+    """Make Nipype forget nodes whose command ran out of time or was killed.
+
+    A tolerated failure is a result, and cached. Where it came from a time limit or from memory
+    that ran out, a rerun must try again: neither is hashed.
+
+    Parameters
+    ----------
+    folder
+        A Nipype working folder, searched to the bottom.
+
+    Returns
+    -------
+    list of Path
+        Folders of the nodes that will run again.
+    """
+    forgotten = []
+    for file in sorted(folder.rglob(RECORD_FILE)):
+        record = json.loads(file.read_text())
+        if record['timed_out'] or record['killed_by'] is not None:
+            for result in file.parent.glob('_0x*.json'):
+                result.unlink()
+            forgotten.append(file.parent)
+    return forgotten
