@@ -135,7 +135,9 @@ def _run_candidate(
     if factory is None:
         from spinalprep.workflows import init_single_subject_wf as factory
     workflow = factory(
-        candidate=candidate,
+        anat=candidate.path,
+        modality=candidate.modality,
+        entities=dict(candidate.entities),
         policy=run.policy,
         toolbox=run.toolbox,
         derivatives_dir=run.layout.derivatives.absolute(),

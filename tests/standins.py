@@ -176,16 +176,25 @@ class Draw(SimpleInterface):
 
 
 def standin_wf(
-    *, candidate, policy, toolbox, derivatives_dir, omp_nthreads, precomputed, provenance
+    *,
+    anat,
+    modality,
+    entities,
+    policy,
+    toolbox,
+    derivatives_dir,
+    omp_nthreads,
+    precomputed,
+    provenance,
 ):
     """Graph with the places of the real one; see the module."""
     assert isdefined(policy)
     assert toolbox is not None
     assert omp_nthreads >= 1
     workflow = pe.Workflow(name='single_subject_wf')
-    anat = pe.Workflow(name='anat_cordref_wf')
+    cordref = pe.Workflow(name='anat_cordref_wf')
     discovery, registration = pe.Workflow(name='discovery_wf'), pe.Workflow(name='registration_wf')
-    find = pe.Node(Find(in_file=str(candidate.path)), name='find_cord')
+    find = pe.Node(Find(in_file=str(anat)), name='find_cord')
     make = pe.Node(Make(), name='register_disc')
     draw = pe.Node(Draw(), name='cord_report')
     fields = [item.name for item in PRODUCTS]
@@ -198,15 +207,15 @@ def standin_wf(
     sink = pe.Node(
         SaveDerivatives(
             derivatives_dir=str(derivatives_dir),
-            entities=dict(candidate.entities),
-            modality=candidate.modality,
+            entities=entities,
+            modality=modality,
             provenance=provenance,
         ),
         name='ds_anat',
     )
-    anat.connect(discovery, 'find_cord.order', registration, 'register_disc.order')
-    anat.connect(discovery, 'find_cord.order', registration, 'cord_report.order')
+    cordref.connect(discovery, 'find_cord.order', registration, 'register_disc.order')
+    cordref.connect(discovery, 'find_cord.order', registration, 'cord_report.order')
     for field in (*fields, 'registration_path', 'metrics', 'evidence'):
-        anat.connect(registration, f'register_disc.{field}', out, field)
-        workflow.connect(anat, f'outputnode.{field}', sink, field)
+        cordref.connect(registration, f'register_disc.{field}', out, field)
+        workflow.connect(cordref, f'outputnode.{field}', sink, field)
     return workflow

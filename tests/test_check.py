@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The check: silent when all is well, one line with the path for each thing that is not."""
+
+import dataclasses
+import gzip
+import json
+import shutil
+
+import nibabel as nb
+import numpy as np
+import pytest
+
+from spinalprep.check import check
+from spinalprep.driver import run_targets
+from spinalprep.errors import NothingToRunError
+from spinalprep.layout import Layout
+from spinalprep.policy import Policy
+from spinalprep.products import file_name, product
+from spinalprep.runs import Run
+from spinalprep.selection import select
+from spinalprep.toolbox import Toolbox
+from tests.standins import dataset, standin_wf, write_template
+
+
+@pytest.fixture(scope='module', params=['run', 'bids-app'])
+def finished(request, tmp_path_factory):
+    """Two subjects that completed, one of them without rootlets."""
+    root = tmp_path_factory.mktemp('check')
+    dataset(root / 'ds', sub_01_T2w={}, sub_02_a_T1w={'without': ['rootlets', 'two_paths']})
+    run = Run(
+        layout=Layout(root / 'out', 'ds', request.param),
+        bids_dir=root / 'ds',
+        policy=Policy(),
+        toolbox=dataclasses.replace(
+            Toolbox.example('7.2'), template=write_template(root / 'template')
+        ),
+        factory=standin_wf,
+    )
+    run_targets(select(root / 'ds'), run)
+    return run.layout
+
+
+@pytest.fixture
+def layout(finished, tmp_path):
+    shutil.copytree(finished.out, tmp_path / 'out')
+    return dataclasses.replace(finished, out=tmp_path / 'out')
+
+
+def path_of(layout, name):
+    entities = {'sub': '01'}
+    item = product(name)
+    file = file_name(item, entities, 'T2w', path='rootlet')
+    return layout.derivatives / 'sub-01' / item.folder / file
+
+
+def rewrite(path, change, **header):
+    image = nb.load(path)
+    data = np.asanyarray(image.dataobj).copy()
+    data = change(data)
+    new = nb.Nifti1Image(data, header.get('affine', image.affine))
+    path.unlink()
+    nb.save(new, path)
+
+
+def the_problem(layout):
+    (problem,) = check(layout.out).problems
+    return problem
+
+
+def test_all_is_well(layout):
+    findings = check(layout.out)
+    assert findings.problems == []
+    assert findings.warnings == []
+    assert findings.subjects == 2
+    assert findings.files == 17 + 14
+
+
+def test_no_run_is_an_error(tmp_path):
+    with pytest.raises(NothingToRunError, match='no run of S2_anat_cordref'):
+        check(tmp_path)
+
+
+@pytest.mark.parametrize('name', ['cordref', 'csa_per_slice', 'warp_cordref2template_other'])
+def test_a_deleted_product_is_named(layout, name):
+    path_of(layout, name).unlink()
+    problem = the_problem(layout)
+    assert problem.path == path_of(layout, name)
+    assert 'missing' in str(problem)
+
+
+def test_a_deleted_sidecar_is_named(layout):
+    path = path_of(layout, 'cord_dseg')
+    path.with_name('sub-01_desc-cord_dseg_T2w.json').unlink()
+    assert 'sidecar' in the_problem(layout).text
+
+
+@pytest.mark.parametrize('lost', [1, 8, 40])
+def test_a_truncated_file_is_found_out_by_its_last_bytes(layout, lost):
+    path = path_of(layout, 'warp_cordref2template')
+    path.write_bytes(path.read_bytes()[:-lost])
+    assert 'can not be read to its end' in the_problem(layout).text
+
+
+def test_a_volume_that_is_cut_before_packing_is_found_too(layout):
+    path = path_of(layout, 'canal_dseg')
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-10]))
+    assert 'can not be read to its end' in the_problem(layout).text
+
+
+def test_a_damaged_byte_is_found(layout):
+    path = path_of(layout, 'cordref')
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    assert 'can not be read to its end' in the_problem(layout).text
+
+
+@pytest.mark.parametrize(
+    ('name', 'change', 'message'),
+    [
+        ('cord_dseg', lambda d: d * 2, 'values that cord_dseg never has: 2'),
+        ('cord_dseg', lambda d: d * np.float32(0.5), 'values that cord_dseg never has: 0.5'),
+        ('cord_dseg', np.zeros_like, 'empty'),
+        ('totalspineseg_dseg', lambda d: d * 51, 'never has: 51'),
+        (
+            'disc_labels',
+            lambda d: np.where(np.indices(d.shape)[0] == 2, d.dtype.type(3), 0),
+            'one voxel for: 3',
+        ),
+        ('cordref', np.ones_like, 'all values are 1'),
+        ('cordref', lambda d: d[:-1], 'shape'),
+        ('valid_in_template', lambda d: d[:, :-1], 'shape'),
+        ('cord_dseg', lambda d: d[..., None], '4 axes'),
+        ('warp_template2cordref', lambda d: d[..., 0, :], 'displacement field'),
+        ('warp_template2cordref', lambda d: d * np.float32(np.nan), 'not finite'),
+    ],
+)
+def test_wrong_values_and_shapes_are_told(layout, name, change, message):
+    rewrite(path_of(layout, name), change)
+    problems = check(layout.out).problems
+    assert any(message in problem.text for problem in problems)
+
+
+@pytest.mark.parametrize('name', ['cord_dseg', 'warp_template2cordref', 'warp_cordref2template'])
+def test_a_grid_that_is_off_is_told(layout, name):
+    path = path_of(layout, name)
+    affine = nb.load(path).affine.copy()
+    affine[2, 3] += 1
+    rewrite(path, lambda d: d, affine=affine)
+    problem = the_problem(layout)
+    assert problem.path == path
+    assert '1 mm off' in problem.text
+
+
+def test_the_last_digits_of_a_header_do_not_matter(layout):
+    path = path_of(layout, 'cord_dseg')
+    affine = nb.load(path).affine + 1e-4
+    rewrite(path, lambda d: d, affine=affine)
+    assert check(layout.out).problems == []
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            {'status': 'failed', 'verdict': None, 'reasons': ['S2.4: no'], 'products': {},
+             'failure': {'substep': 'S2.4', 'node': None, 'error': 'X', 'message': 'no'}},
+            'failed: S2.4: no',
+        ),
+        (
+            {'status': 'rejected', 'verdict': None, 'reasons': ['short'], 'products': {}},
+            'rejected',
+        ),
+        ({'verdict': 'FAIL', 'reasons': ['folded']}, 'verdict FAIL: folded'),
+        ({'verdict': 'PERHAPS'}, 'not a valid record'),
+        ({'subject': '77'}, 'is the record of sub-77'),
+    ],
+)  # fmt: skip
+def test_what_the_record_says_counts(layout, change, message):
+    path = layout.record('sub-01')
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    problems = check(layout.out).problems
+    assert problems[0].path == path
+    assert message in problems[0].text
+    if 'products' in change:
+        assert any('left by an earlier run' in problem.text for problem in problems[1:])
+
+
+def test_a_warning_is_no_problem(layout):
+    path = layout.record('sub-01')
+    warned = {'verdict': 'WARN', 'reasons': ['few discs']}
+    path.write_text(json.dumps(json.loads(path.read_text()) | warned))
+    findings = check(layout.out)
+    assert findings.problems == []
+    assert [warning.text for warning in findings.warnings] == ['verdict WARN: few discs']
+
+
+def test_a_product_that_the_record_should_have_is_named(layout):
+    path = layout.record('sub-01')
+    record = json.loads(path.read_text())
+    del record['products']['rootlets_dseg']
+    path.write_text(json.dumps(record))
+    texts = [problem.text for problem in check(layout.out).problems]
+    assert 'rootlets_dseg is not in the record' in texts
+    assert 'left by an earlier run: not in the record' in texts
+
+
+def test_every_selected_subject_is_accounted_for(layout):
+    layout.record('sub-02_ses-a').unlink()
+    problem = the_problem(layout)
+    assert problem.path == layout.record('sub-02_ses-a')
+    assert 'no record' in problem.text
+    layout.record('sub-02_ses-a').write_text('{"half')
+    assert 'can not be read' in the_problem(layout).text
