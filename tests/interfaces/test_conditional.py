@@ -65,7 +65,10 @@ def workflow(tmp_path, toolbox, image, **inputs) -> pe.Workflow:
     count = pe.Node(Count(), name='count')
     graph = pe.Workflow('graph', base_dir=str(tmp_path / 'work'))
     graph.connect([(seg, count, [('out_file', 'in_file'), ('no_result', 'reason')])])
-    graph.config['execution']['remove_unnecessary_outputs'] = 'false'
+    graph.config['execution'] |= {
+        'remove_unnecessary_outputs': 'false',
+        'crashdump_dir': str(tmp_path),
+    }
     return graph
 
 
