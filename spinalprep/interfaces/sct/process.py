@@ -87,14 +87,10 @@ def run_command(
         Program and arguments; no shell reads them.
     toolbox
         Decides about the GPU and the interpreter's search path.
-    folder
-        Current folder of the command.
-    log
-        File for its standard output and error, mixed.
-    num_threads
-        Threads that it may use.
-    timeout
-        Time limit in seconds; ``None`` for none.
+    folder, log
+        Current folder of the command; file for its standard output and error, mixed.
+    num_threads, timeout
+        Threads that it may use; time limit in seconds, ``None`` for none.
     environment
         Variables to start from; default: our own.
 
@@ -114,9 +110,8 @@ def run_command(
         tempfile.TemporaryDirectory(prefix='spinalprep_', ignore_cleanup_errors=True) as temp,
         log.open('wb') as stream,
     ):
-        variables = command_environment(
-            toolbox, num_threads, Path(temp), os.environ if environment is None else environment
-        )
+        base = os.environ if environment is None else environment
+        variables = command_environment(toolbox, num_threads, Path(temp), base)
         with _guard(temp) as tell:
             process = subprocess.Popen(
                 list(argv),
