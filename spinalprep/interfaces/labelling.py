@@ -8,6 +8,7 @@ from pathlib import Path
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
+    InputMultiObject,
     SimpleInterface,
     TraitedSpec,
     isdefined,
@@ -157,7 +158,8 @@ class FillDiscGaps(Conditional, SimpleInterface):
 
 
 class _CheckCordInputSpec(BaseInterfaceInputSpec):
-    in_file = File(exists=True, mandatory=True, desc='cord mask')
+    in_file = File(exists=True, desc='cord mask')
+    reason = InputMultiObject(traits.Str(), desc='why there is none')
 
 
 class _CheckCordOutputSpec(TraitedSpec):
@@ -176,6 +178,10 @@ class CheckCord(SimpleInterface):
 
         from spinalprep.anatomy.coverage import cord_coverage
 
+        if not isdefined(self.inputs.in_file):
+            reason = self.inputs.reason
+            why = '; '.join(reason) if isdefined(reason) else 'nothing made one'
+            raise SCTOutputError(f'there is no cord mask: {why}')
         image = nb.load(self.inputs.in_file)
         coverage = cord_coverage(np.asanyarray(image.dataobj) > 0.5, image.affine)
         if coverage.slices < 5:

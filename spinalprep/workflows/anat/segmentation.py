@@ -158,7 +158,7 @@ def init_segmentation_wf(
     if 'cord_dseg' in given:
         _connect_given(workflow, inputnode, 'cord_dseg', cord, 'in_file')
     elif policy.segmentation.cord_method == 'totalspineseg':
-        workflow.connect([(split, cord, [('cord_file', 'in_file')])])
+        workflow.connect([(split, cord, [('cord_file', 'in_file'), ('no_result', 'reason')])])
     elif policy.segmentation.reuse_discovery:
         _connect_given(workflow, inputnode, 'discovery_cord', cord, 'in_file')
     else:
