@@ -102,6 +102,7 @@ class Find(SimpleInterface):
             'duration_s': 0.1,
             'exit_code': 0,
             'timed_out': False,
+            'killed_by': None,
         }
         Path(runtime.cwd, 'command.json').write_text(json.dumps(command))
         if 'reject' in order:

@@ -28,7 +28,7 @@ def finished(request, tmp_path_factory):
     root = tmp_path_factory.mktemp('check')
     dataset(root / 'ds', sub_01_T2w={}, sub_02_a_T1w={'without': ['rootlets', 'two_paths']})
     run = Run(
-        layout=Layout(root / 'out', 'ds', request.param),
+        layout=Layout(root / 'out', 'ds', request.param, root / 'work'),
         bids_dir=root / 'ds',
         policy=Policy(),
         toolbox=dataclasses.replace(

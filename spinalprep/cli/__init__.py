@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: arguments in, exit code out. Nothing heavy is imported for ``--help``."""

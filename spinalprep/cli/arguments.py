@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arguments of all subcommands."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from spinalprep import __version__
+from spinalprep.products import PRECOMPUTABLE, STEP
+
+COMMANDS = ('run', 'check', 'doctor', 'demo')
+
+_EPILOG = """\
+as a BIDS App, with the derivatives directly in OUT_DIR:
+  spinalprep BIDS_DIR OUT_DIR participant [--participant-label LABEL ...] [options of run]
+
+exit codes: 0 fine (PASS or WARN); 1 a subject was rejected, failed, or has the verdict FAIL;
+2 usage; 3 nothing to run; 4 SCT, a model or the template is missing, outdated or too old
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parser of ``spinalprep COMMAND``."""
+    top = argparse.ArgumentParser(
+        prog='spinalprep',
+        description='Anatomical cord reference for spinal-cord fMRI (step S2).',
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument('--version', action='version', version=f'spinalprep {__version__}')
+    commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    _add_run(commands.add_parser('run', help='run the step over a dataset or a scope'))
+    _add_check(commands.add_parser('check', help='check what a run has written'))
+    _add_doctor(commands.add_parser('doctor', help='say what of SCT is there and what is not'))
+    _add_demo(commands.add_parser('demo', help='run the step on two computed subjects'))
+    return top
+
+
+def bids_app_parser() -> argparse.ArgumentParser:
+    """Parser of ``spinalprep BIDS_DIR OUT_DIR participant``."""
+    app = argparse.ArgumentParser(
+        prog='spinalprep',
+        usage='spinalprep BIDS_DIR OUT_DIR participant [options]\n'
+        f'       spinalprep {{{",".join(COMMANDS)}}} ... (see spinalprep --help)',
+        description='Anatomical cord reference of a BIDS dataset, as a BIDS App.',
+    )
+    app.set_defaults(command='participant')
+    app.add_argument('bids_dir', metavar='BIDS_DIR', type=Path, help='the dataset')
+    app.add_argument('out', metavar='OUT_DIR', type=Path, help='folder for the derivatives')
+    app.add_argument('level', metavar='participant', choices=['participant'])
+    _add_labels(app)
+    _add_tools(app)
+    _add_resources(app)
+    return app
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument('step', choices=[STEP])
+    which = run.add_mutually_exclusive_group(required=True)
+    which.add_argument('--bids-dir', type=Path, metavar='DIR', help='a dataset by its folder')
+    which.add_argument('--dataset-key', metavar='KEY', help='a dataset by its key')
+    which.add_argument(
+        '--scope', metavar='reg|full|WORD', help='all datasets of the registry with this use'
+    )
+    run.add_argument(
+        '--datasets-local', type=Path, metavar='FILE', help='YAML of "key: path", local paths'
+    )
+    run.add_argument(
+        '--datasets',
+        type=Path,
+        metavar='FILE',
+        help='the registry of datasets (default: datasets.yaml beside --datasets-local)',
+    )
+    run.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
+    _add_labels(run)
+    _add_tools(run)
+    _add_resources(run)
+
+
+def _add_check(check: argparse.ArgumentParser) -> None:
+    check.add_argument('step', choices=[STEP])
+    check.add_argument(
+        '--out', type=Path, required=True, metavar='DIR', help="a run's --out, or its OUT_DIR"
+    )
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    _add_sct(doctor, 'auto')
+
+
+def _add_demo(demo: argparse.ArgumentParser) -> None:
+    demo.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        default=Path('spinalprep-demo'),
+        help='folder for dataset, template and results (default: %(default)s)',
+    )
+    demo.add_argument(
+        '--sct',
+        metavar='auto|DIR|embedded',
+        default='auto',
+        help='as for run, but without SCT the embedded stand-in is used (default: auto)',
+    )
+    _add_resources(demo)
+
+
+def _add_labels(target: argparse.ArgumentParser) -> None:
+    target.add_argument(
+        '--participant-label',
+        '--participant_label',
+        nargs='+',
+        metavar='LABEL',
+        help='subjects to run, such as 2, 02 or sub-02 (default: all)',
+    )
+
+
+def _add_sct(target: argparse.ArgumentParser, default: str) -> None:
+    target.add_argument(
+        '--sct',
+        metavar='auto|DIR|embedded',
+        default=default,
+        help='the Spinal Cord Toolbox: found by $SCT_DIR or PATH, in a folder, or the stand-in '
+        'for tests that comes along (default: auto)',
+    )
+    target.add_argument(
+        '--template',
+        type=Path,
+        metavar='DIR',
+        help="another template than SCT's PAM50; holds template/info_label.txt",
+    )
+
+
+def _add_tools(target: argparse.ArgumentParser) -> None:
+    _add_sct(target, 'auto')
+    target.add_argument('--gpu', action='store_true', help='let the networks use a GPU')
+    target.add_argument('--policy', type=Path, metavar='FILE', help='YAML over the default policy')
+    target.add_argument(
+        '--precomputed',
+        action='append',
+        default=[],
+        type=_product_and_path,
+        metavar='PRODUCT=PATH',
+        help=f'use a file instead of computing it; PRODUCT is {", ".join(PRECOMPUTABLE)}; PATH '
+        'may hold {subject} and {session}; may be repeated',
+    )
+
+
+def _add_resources(target: argparse.ArgumentParser) -> None:
+    target.add_argument(
+        '--nprocs', type=_positive, metavar='N', help='processors to use (default: all)'
+    )
+    target.add_argument(
+        '--omp-nthreads',
+        type=_positive,
+        metavar='N',
+        help='threads of one command (default: half of the processors, at most 8, so that two '
+        'commands fit side by side)',
+    )
+    target.add_argument('--work-dir', type=Path, metavar='DIR', help='folder for working files')
+    target.add_argument(
+        '--plugin',
+        choices=['linear', 'multiproc'],
+        help='how Nipype runs the graph (default: multiproc with more than one processor)',
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'at least 1 expected, got {value}')
+    return value
+
+
+def _product_and_path(text: str) -> tuple[str, str]:
+    name, found, path = text.partition('=')
+    if not found or not path:
+        raise argparse.ArgumentTypeError(f'PRODUCT=PATH expected, got {text!r}')
+    return name, path

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a plan, show how it goes, and tell how it went."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from spinalprep.cli.plan import Plan
+from spinalprep.cli.progress import Progress
+from spinalprep.driver import Listeners, run_targets
+from spinalprep.errors import ExitCode
+from spinalprep.record import COMPLETED, Record
+from spinalprep.runs import Run
+
+
+def execute(plan: Plan) -> ExitCode:
+    """Run everything that a plan has, and print a line per subject.
+
+    Returns
+    -------
+    ExitCode
+        ``OK`` if every subject completed without FAIL and every dataset could be run.
+    """
+    found: list[tuple[Run, Record]] = []
+    total = sum(
+        bool(target.candidates or target.asked) for _, targets in plan.runs for target in targets
+    )
+    with Progress(total) as progress:
+        listeners = Listeners(progress.started, progress.node, progress.ended)
+        for run, targets in plan.runs:
+            found += [(run, record) for record in run_targets(targets, run, listeners)]
+    for run, targets in plan.runs:
+        for target in targets:
+            if not target.candidates and not target.asked:
+                print(f'{run.layout.dataset} {target.label}: skipped, no T2w or T1w image')
+    for run, record in found:
+        print(describe(run, record))
+    for problem in plan.problems:
+        print(f'spinalprep: {problem}', file=sys.stderr)
+    good = not plan.problems and all(record.good for _, record in found)
+    return ExitCode.OK if good else ExitCode.SUBJECT
+
+
+def describe(run: Run, record: Record) -> str:
+    """A subject in one line: status, verdict, reasons, where to look."""
+    verdict = f' {record.verdict}' if record.verdict else ''
+    reasons = '; '.join(reason.partition('\n')[0] for reason in record.reasons)
+    where: Path = run.layout.record(record.label)
+    if record.status == COMPLETED and not record.reasons:
+        where = run.layout.derivatives / f'sub-{record.subject}'
+    return (
+        f'{record.dataset} {record.label}: {record.status}{verdict}'
+        f'{f" ({reasons})" if reasons else ""}  {where}'
+    )

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``spinalprep run``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from spinalprep.cli.execute import execute
+from spinalprep.cli.plan import make_plan, sources
+
+
+def main(arguments: Namespace) -> int:
+    """Run the step over the datasets asked for."""
+    found, problems = sources(arguments)
+    return execute(make_plan(arguments, found, problems))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run will ask of SCT and of the template, before any of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spinalprep.policy import Policy
+    from spinalprep.toolbox import Toolbox
+
+
+def needs(
+    policy: Policy, toolbox: Toolbox, modalities: Collection[str], given: Collection[str] = ()
+) -> set[str]:
+    """What the graphs of a run need, in the words of `spinalprep.toolbox.require`.
+
+    The graphs themselves are asked: they are built, which needs no SCT.
+
+    Parameters
+    ----------
+    policy : Policy
+    toolbox : Toolbox
+    modalities : collection of str
+        Modalities of the images that will be tried first.
+    given : collection of str
+        Products that are given.
+
+    Returns
+    -------
+    set of str
+
+    Raises
+    ------
+    PolicyError, ToolboxError
+        If policy, toolbox and given products can't go together.
+    """
+    from spinalprep.interfaces import sct
+    from spinalprep.workflows.anat import init_anat_cordref_wf
+
+    found = set()
+    for modality in modalities:
+        workflow = init_anat_cordref_wf(
+            modality=modality,
+            policy=policy,
+            toolbox=toolbox,
+            omp_nthreads=1,
+            precomputed=dict.fromkeys(given),
+        )
+        has_rootlets = 'rootlets_dseg' in given
+        for name in workflow.list_node_names():
+            interface = workflow.get_node(name).interface
+            if isinstance(interface, sct.DeepSeg):
+                found.add(interface.inputs.task)
+                has_rootlets |= interface.inputs.task == 'rootlets'
+            elif isinstance(interface, sct.RegisterToTemplate):
+                found.add('registration')
+        if has_rootlets and not toolbox.dialect.lacks('lrootlet'):
+            found.add('lrootlet')
+    return found
