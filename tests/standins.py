@@ -65,15 +65,18 @@ def write_product(item, folder: Path) -> str:
     return str(path)
 
 
+TEMPLATE_FILES = {0: 't1', 1: 't2', 3: 'cord', 7: 'levels', 10: 'disc', 16: 'rootlets', 17: 'mid'}
+
+
 def write_template(folder: Path) -> Path:
-    """A template folder with a cord image on the stand-in's template grid."""
+    """A template folder that lists what registration reads, on the stand-in's template grid."""
     inside = folder / 'template'
     inside.mkdir(parents=True, exist_ok=True)
-    nb.save(
-        nb.Nifti1Image(np.ones(SHAPES['template'], np.uint8), TEMPLATE_AFFINE),
-        inside / 'cord.nii.gz',
-    )
-    (inside / 'info_label.txt').write_text('# ID, name, file\n3, cord, cord.nii.gz\n')
+    image = nb.Nifti1Image(np.ones(SHAPES['template'], np.uint8), TEMPLATE_AFFINE)
+    for name in TEMPLATE_FILES.values():
+        nb.save(image, inside / f'{name}.nii.gz')
+    lines = [f'{number}, {name}, {name}.nii.gz' for number, name in TEMPLATE_FILES.items()]
+    (inside / 'info_label.txt').write_text('\n'.join(lines) + '\n')
     return folder
 
 

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: light to start, strict on usage, exit codes as the one table has them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from spinalprep.cli.main import main
+from spinalprep.errors import ExitCode
+from tests.standins import dataset, standin_wf, write_template
+
+STEP = 'S2_anat_cordref'
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A dataset folder, a template, the stand-in graph, and no SCT."""
+    monkeypatch.setattr('spinalprep.workflows.init_single_subject_wf', standin_wf)
+    monkeypatch.setenv('PATH', '/usr/bin')
+    monkeypatch.delenv('SCT_DIR', raising=False)
+    monkeypatch.setattr('spinalprep.toolbox.preflight.TEMP_SPACE_GB', 0)
+    monkeypatch.chdir(tmp_path)
+    write_template(tmp_path / 'tpl')
+    return tmp_path
+
+
+SCT = ['--sct', 'embedded', '--template', 'tpl', '--nprocs', '1']
+RUN = ['run', STEP, '--bids-dir', 'ds', '--out', 'out', *SCT]
+
+
+def record_of(world, label='sub-01', name='ds'):
+    return json.loads((world / f'out/logs/{STEP}/{name}/{label}.json').read_text())
+
+
+@pytest.mark.parametrize('argv', [['--help'], ['run', '--help'], ['ds', 'out', '--help']])
+def test_help_imports_nothing_heavy(argv):
+    code = (
+        'import sys\n'
+        'from spinalprep.cli.main import main\n'
+        'try:\n'
+        f'    main({argv!r})\n'
+        'except SystemExit as end:\n'
+        '    assert end.code == 0\n'
+        "heavy = {'numpy', 'nibabel', 'nipype', 'niworkflows', 'bids', 'scipy', 'yaml'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert 'HEAVY []' in done.stdout
+    assert 'participant' in done.stdout or 'run' in argv
+
+
+def test_importing_the_package_changes_nothing():
+    code = (
+        'import os, sys\n'
+        'before = dict(os.environ)\n'
+        'import spinalprep, spinalprep.errors, spinalprep.cli.main\n'
+        'assert dict(os.environ) == before\n'
+        "assert 'numpy' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(['--version'])
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith('spinalprep ')
+
+
+@pytest.mark.parametrize(
+    'argv',
+    [
+        ['run', STEP],
+        ['run', 'S3_other', '--bids-dir', 'ds', '--out', 'out'],
+        ['run', STEP, '--bids-dir', 'ds', '--scope', 'reg', '--out', 'out'],
+        [*RUN, '--nprocs', '0'],
+        [*RUN, '--precomputed', 'cord_dseg'],
+        ['ds', 'out', 'group'],
+        ['ds', 'out'],
+        ['check', STEP],
+    ],
+)
+def test_what_cannot_be_parsed_is_usage(world, argv):
+    with pytest.raises(SystemExit) as end:
+        main(argv)
+    assert end.value.code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ('more', 'message'),
+    [
+        (['--precomputed', 'canal_dseg=x'], 'canal_dseg'),
+        (['--precomputed', 'cord_dseg=a', '--precomputed', 'cord_dseg=b'], 'twice'),
+        (['--policy', 'policy.yaml'], 'min_slices'),
+        (['--policy', 'nowhere.yaml'], 'nowhere.yaml'),
+    ],
+)
+def test_what_makes_no_sense_is_usage(world, capsys, more, message):
+    dataset(world / 'ds', sub_01_T2w={})
+    (world / 'policy.yaml').write_text('discover: {min_slices: 3}')
+    assert main([*RUN, *more]) == ExitCode.USAGE
+    assert message in capsys.readouterr().err
+    assert not (world / 'out').exists()
+
+
+def test_nothing_to_run(world, capsys):
+    assert main(RUN) == ExitCode.NOTHING_TO_RUN
+    assert 'no such folder' in capsys.readouterr().err
+    (world / 'ds' / 'sub-01' / 'func').mkdir(parents=True)
+    assert main(RUN) == ExitCode.NOTHING_TO_RUN
+    assert 'sub-01: no image' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('sct', 'message'),
+    [
+        (['--sct', 'auto'], 'SCT was not found'),
+        (['--sct', 'nowhere'], 'nowhere'),
+        (['--sct', 'embedded'], '--template'),
+        (['--sct', 'embedded', '--template', 'nowhere'], 'nowhere'),
+    ],
+)
+def test_the_environment_is_checked_before_anything_runs(world, capsys, sct, message):
+    dataset(world / 'ds', sub_01_T2w={})
+    argv = ['run', STEP, '--bids-dir', 'ds', '--out', 'out', *sct]
+    assert main(argv) == ExitCode.ENVIRONMENT
+    assert message in capsys.readouterr().err
+    assert not (world / 'out').exists()
+
+
+def test_a_run_and_its_check(world, capsys):
+    dataset(world / 'ds', sub_01_T2w={}, sub_02_T1w={'verdict': 'WARN', 'reasons': ['few discs']})
+    assert main(RUN) == ExitCode.OK
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0].startswith('ds sub-01: completed PASS  ')
+    assert lines[1].startswith('ds sub-02: completed WARN (few discs)  ')
+    assert err == ''
+    assert (world / 'out/derivatives/spinalfmriprep/ds/sub-01/anat').is_dir()
+    assert (world / f'out/work/{STEP}/ds/sub-01').is_dir()
+    assert record_of(world)['versions']['sct_kind'] == 'embedded'
+    assert main(['check', STEP, '--out', 'out']) == ExitCode.OK
+    assert 'verdict WARN: few discs' in capsys.readouterr().out
+    lost = next((world / 'out').rglob('sub-01_desc-cord_dseg_T2w.nii.gz'))
+    lost.unlink()
+    assert main(['check', STEP, '--out', 'out']) == ExitCode.SUBJECT
+    assert 'sub-01_desc-cord_dseg_T2w.nii.gz: cord_dseg is missing' in capsys.readouterr().out
+    assert main(RUN) == ExitCode.OK
+    assert lost.is_file()
+
+
+@pytest.mark.parametrize(
+    'order', [{'reject': 'short'}, {'fail': 'no'}, {'verdict': 'FAIL', 'reasons': ['x']}]
+)
+def test_one_bad_subject_is_exit_one(world, capsys, order):
+    dataset(world / 'ds', sub_01_T2w=order, sub_02_T2w={})
+    assert main(RUN) == ExitCode.SUBJECT
+    out = capsys.readouterr().out
+    assert 'sub-01.json' in out.splitlines()[0]
+    assert 'completed PASS' in out.splitlines()[1]
+    assert main(['check', STEP, '--out', 'out']) == ExitCode.SUBJECT
+
+
+def test_check_without_a_run(world, capsys):
+    assert main(['check', STEP, '--out', 'out']) == ExitCode.NOTHING_TO_RUN
+    assert 'no run' in capsys.readouterr().err
+
+
+def test_as_a_bids_app(world):
+    dataset(world / 'ds', sub_01_T2w={}, sub_02_T2w={}, sub_03_T2w={})
+    argv = ['ds', 'out', 'participant', '--participant-label', '1', 'sub-03', *SCT]
+    assert main(argv) == ExitCode.OK
+    assert sorted(path.name for path in (world / 'out').glob('sub-*')) == ['sub-01', 'sub-03']
+    assert (world / f'work/{STEP}/ds/sub-01').is_dir()
+    assert record_of(world, 'sub-03')['layout'] == 'bids-app'
+    assert main(['check', STEP, '--out', 'out']) == ExitCode.OK
+    assert main(['ds', 'ds', 'participant', *SCT]) == ExitCode.USAGE
+
+
+def test_a_subject_that_is_not_there_is_exit_one(world):
+    dataset(world / 'ds', sub_01_T2w={})
+    assert main([*RUN, '--participant-label', '01', '9']) == ExitCode.SUBJECT
+    assert record_of(world)['status'] == 'completed'
+    assert record_of(world, 'sub-9')['status'] == 'rejected'
+
+
+def test_scopes_and_keys(world, capsys):
+    dataset(world / 'first', sub_01_T2w={}, sub_02_T2w={})
+    (world / 'config').mkdir()
+    (world / 'config/datasets.yaml').write_text(
+        'datasets:\n'
+        '  - {key: one, intended_use: [regression], selection: {mode: subset, subjects: ["02"]}}\n'
+        '  - {key: two, intended_use: [regression]}\n'
+    )
+    (world / 'config/datasets_local.yaml').write_text('one: first\n')
+    local = ['--datasets-local', 'config/datasets_local.yaml', '--out', 'out', *SCT]
+    assert main(['run', STEP, '--scope', 'reg', *local]) == ExitCode.SUBJECT
+    captured = capsys.readouterr()
+    assert 'one sub-02: completed' in captured.out
+    assert 'two: no local path' in captured.err
+    assert main(['run', STEP, '--dataset-key', 'one', *local]) == ExitCode.OK
+    assert record_of(world, 'sub-02', 'one')['dataset'] == 'one'
+    assert not (world / f'out/logs/{STEP}/one/sub-01.json').exists()
+    assert main(['run', STEP, '--dataset-key', 'two', *local]) == ExitCode.NOTHING_TO_RUN
+    assert main(['run', STEP, '--dataset-key', 'six', *local]) == ExitCode.USAGE
+    assert main(['run', STEP, '--scope', 'reg', '--out', 'out']) == ExitCode.USAGE
+    assert main(['run', STEP, '--scope', 'reg', '--participant-label', '1', *local]) == 2
+
+
+def test_exclusions_of_the_inventory_are_honoured(world):
+    dataset(world / 'ds', sub_01_T2w={}, sub_01_T1w={})
+    inventory = world / 'out/logs/S1_input_verify/ds/inventory.json'
+    inventory.parent.mkdir(parents=True)
+    item = {'subject': '01', 'path': 'sub-01/anat/sub-01_T2w.nii.gz', 'reason': 'motion'}
+    inventory.write_text(json.dumps({'exclusions': [item]}))
+    assert main(RUN) == ExitCode.OK
+    record = record_of(world)
+    assert record['source']['modality'] == 'T1w'
+    assert record['dropped'][0]['reason'] == 'excluded by S1: motion'
+
+
+def test_the_policy_decides_and_is_recorded(world):
+    dataset(world / 'ds', sub_01_T2w={}, sub_01_T1w={})
+    (world / 'policy.yaml').write_text('selection: {modalities: [T1w]}')
+    assert main([*RUN, '--policy', 'policy.yaml']) == ExitCode.OK
+    record = record_of(world)
+    assert record['source']['modality'] == 'T1w'
+    assert record['policy']['values']['selection'] == {'modalities': ['T1w']}
+    (world / 'policy.yaml').write_text('registration: {template: tpl}')
+    argv = ['run', STEP, '--bids-dir', 'ds', '--out', 'out', '--sct', 'embedded', '--nprocs', '1']
+    assert main([*argv, '--policy', 'policy.yaml']) == ExitCode.OK
+
+
+def test_given_files_are_recorded(world):
+    dataset(world / 'ds', sub_01_T2w={})
+    (world / 'discs_01.nii.gz').touch()
+    assert main([*RUN, '--precomputed', 'disc_labels=discs_{subject}.nii.gz']) == ExitCode.OK
+    assert record_of(world)['precomputed'] == {'disc_labels': str(world / 'discs_01.nii.gz')}
+    assert record_of(world)['discs']['status'] == 'given'
+
+
+def test_an_interruption_is_told_and_recorded(world, capsys):
+    dataset(world / 'ds', sub_01_T2w={'interrupt': True}, sub_02_T2w={})
+    assert main(RUN) == ExitCode.SUBJECT
+    assert 'interrupted' in capsys.readouterr().err
+    assert record_of(world)['failure']['message'] == 'interrupted'
+    assert main(['check', STEP, '--out', 'out']) == ExitCode.SUBJECT
+    assert 'sub-02 was selected and has no record' in capsys.readouterr().out
+
+
+def test_the_doctor(world, capsys):
+    assert main(['doctor']) == ExitCode.ENVIRONMENT
+    assert 'SCT was not found' in capsys.readouterr().err
+    assert main(['doctor', '--sct', 'embedded', '--template', 'tpl']) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert all(line.startswith('ok   ') for line in out.splitlines())
+    assert main(['doctor', '--sct', 'embedded']) == ExitCode.ENVIRONMENT
+    assert 'FAIL template' in capsys.readouterr().out

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run asks of SCT follows from policy, version, and what is given."""
+
+import pytest
+
+from spinalprep.errors import PolicyError, ToolboxError
+from spinalprep.policy import policy_from_dict
+from spinalprep.preflight import needs
+from spinalprep.toolbox import Toolbox
+
+ALL = {'spinalcord', 'spine', 'rootlets', 'registration', 'lrootlet'}
+EVERYTHING = ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg')
+
+
+@pytest.mark.parametrize(
+    ('policy', 'version', 'modalities', 'given', 'expected'),
+    [
+        ({}, '7.2', ['T2w'], (), ALL),
+        ({}, '7.2', ['T1w'], (), ALL - {'rootlets', 'lrootlet'}),
+        ({}, '7.2', ['T1w', 'T2w'], (), ALL),
+        ({}, '6.5', ['T2w'], (), ALL - {'lrootlet'}),
+        ({}, '6.3', ['T2w'], ['disc_labels'], ALL - {'lrootlet', 'spine'}),
+        ({}, '7.2', ['T2w'], EVERYTHING, {'registration', 'lrootlet'}),
+        ({}, '7.2', ['T2w'], ['cord_dseg'], ALL - {'spinalcord'}),
+        ({'rootlets': {'enabled': False}}, '7.2', ['T2w'], (), ALL - {'rootlets', 'lrootlet'}),
+        (
+            {
+                'discover': {'method': 'totalspineseg'},
+                'segmentation': {'cord_method': 'totalspineseg'},
+            },
+            '7.2',
+            ['T2w'],
+            (),
+            ALL - {'spinalcord'},
+        ),
+    ],
+)
+def test_needs(policy, version, modalities, given, expected):
+    toolbox = Toolbox.example(version)
+    assert needs(policy_from_dict(policy), toolbox, modalities, given) == expected
+
+
+def test_what_cannot_go_together_is_refused_before_anything_runs():
+    with pytest.raises(ToolboxError, match='spine needs SCT'):
+        needs(policy_from_dict({}), Toolbox.example('6.3'), ['T2w'])
+    policy = policy_from_dict({'labelling': {'method': 'given'}})
+    with pytest.raises(PolicyError, match='disc_labels'):
+        needs(policy, Toolbox.example('7.2'), ['T2w'])
