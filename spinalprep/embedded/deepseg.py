@@ -78,13 +78,16 @@ def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]
     canal = segment_canal(image, affine, cord)
     if options.task == 'canal':
         return [canal]
-    if options.task == 'rootlets':
-        from spinalprep.embedded.rootlets import segment_rootlets
-
-        return [segment_rootlets(image, affine, cord, canal)]
     from spinalprep.embedded.spine import segment_spine
 
     spine = segment_spine(image, affine, cord.mask, canal)
+    if options.task == 'rootlets':
+        from spinalprep.embedded.rootlets import segment_rootlets
+
+        rootlets = segment_rootlets(image, affine, cord, canal, spine)
+        print(rootlets.why or 'Rootlets found.')
+        # like a network that sees nothing: an empty image, exit code 0
+        return [rootlets.map]
     if not spine.numbered:
         # TotalSpineSeg ends in the same way when no disc can be numbered
         raise ValueError(f'the discs can not be numbered: {spine.why}')
