@@ -141,19 +141,27 @@ def _check_products(root: Path, record: Mapping[str, Any], findings: Findings) -
             findings.files += 1
             path = root / listed[item.name]
             findings.problems += [Problem(path, text) for text in _judge(item, path, grids)]
-    for path in _unlisted(root, record):
-        findings.problems.append(Problem(path, 'left by an earlier run: not in the record'))
+    unlisted = list(_unlisted(root, record))
+    if unlisted and record['status'] != COMPLETED:
+        text = f'{len(unlisted)} files of products lie here, though the last run did not complete'
+        findings.problems.append(Problem(root / products.subject_folder(_entities(record)), text))
+    elif unlisted:
+        findings.problems += [Problem(path, 'not in the record') for path in unlisted]
 
 
 def _unlisted(root: Path, record: Mapping[str, Any]) -> Iterator[Path]:
     """Products in the subject's folders that its record does not know."""
-    entities = {'sub': record['subject'], 'ses': record['session'] or ''}
+    entities = _entities(record)
     known = {root / relative for relative in record['products'].values()}
     known |= {path.with_name(products.sidecar_name(path.name)) for path in known}
     for folder in sorted({item.folder for item in products.PRODUCTS}):
         for path in sorted((root / products.subject_folder(entities) / folder).glob('*')):
             if path not in known and products.is_product_file(path.name, entities):
                 yield path
+
+
+def _entities(record: Mapping[str, Any]) -> dict[str, str]:
+    return {'sub': record['subject'], 'ses': record['session'] or ''}
 
 
 class _Grids:
