@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from spinalprep.anatomy.centerline import Centerline
 from spinalprep.anatomy.contour import Contour, smooth_shape
-from spinalprep.anatomy.planes import contour_area
+from spinalprep.anatomy.planes import ANGLES, N_ANGLES, contour_area
 
 SHORTEST_MM = 25.0
 """Less cord than this can't be told from other things."""
@@ -18,24 +18,42 @@ SURE_MM = 0.5
 """An edge this close to the smooth outline agrees with it."""
 AGREEMENT = 0.8
 """Share of a plane's rays that must agree."""
-MEDIAN_AGREEMENT = 0.9
-"""The same for the median over all planes."""
+LIMITS = {
+    'agreement': (0.93, 1.0),
+    'ring': (0.22, 1.0),
+    'asymmetry': (0.0, 0.12),
+    'roughness': (0.0, 0.06),
+    'aspect': (0.6, 2.6),
+    'area_change': (0.0, 0.12),
+    'area': (26.0, 105.0),
+}
+"""Where the numbers of :class:`SelfCheck` lie for a cord. Outlines in T2w and T1w images of
+cords, also noisy and coarse ones, stay within half of these; chance structures in noise and
+tubes of other kinds don't."""
 WEAKEST = 15.0
 """Percentile of the rays' contrast that stands for the weakest."""
 EVENNESS = 0.25
 """Contrast of a plane's weakest rays, relative to the cord's usual contrast."""
+FADING = 0.5
+"""The same where the ring fades out within the field of view, as it does at the conus: what
+lies beyond can't be told from roots."""
 AREA_MM2 = (18.0, 140.0)
 """Areas that a cord may have."""
-GAP_MM = 20.0
-"""A stretch of doubt this long is bridged (lesion, stenosis), if as much cord follows."""
+GAP_MM = 30.0
+"""A stretch of doubt this long is bridged (lesion, stenosis), if twice as much cord follows."""
 FIELD_END_MM = 8.0
 """Doubt this close to the end of the field of view is of the field's making."""
+CONUS_RATIO = 1.75
+"""The lumbar enlargement is not wider than this times the thinnest thoracic cord; what looks
+wider, below, is a mass of roots."""
+CONUS_LENGTH_MM = 120.0
+"""A shorter stretch doesn't show how thin the thoracic cord is."""
 FIELD_BEYOND_MM = 60.0
 """How far beyond the outline's ends the end of the field of view is looked for."""
 BRAINSTEM_MM2 = 105.0
 """Area that only the brainstem has all the way up."""
-BRAINSTEM_CERTAIN = (6.0, 120.0)
-"""Length (mm) that must exceed it, and area (mm²) that must be reached."""
+BRAINSTEM_CERTAIN_MM2 = 118.0
+"""Area that must be reached above."""
 BRAINSTEM_ABOVE_MM = 2.2
 """How far above the top of C1 the brainstem's area is reached, on average."""
 
@@ -52,6 +70,14 @@ class SelfCheck:
         Difference of the signals of CSF and cord over their sum (0..1).
     evenness : float
         Median contrast of the weakest rays over that of all rays.
+    asymmetry : float
+        How far the outline is from its mirror image through the centre, over its radius.
+    roughness : float
+        Share of the outline's radius in corners: angular frequencies 3 and above.
+    aspect : float
+        Width over depth.
+    area_change : float
+        Median change of the log of the area over 10 mm of cord.
     area_mm2 : tuple of float
         5th, 50th and 95th percentile of the area.
     length_mm : float
@@ -69,6 +95,10 @@ class SelfCheck:
     agreement: float
     ring: float
     evenness: float
+    asymmetry: float
+    roughness: float
+    aspect: float
+    area_change: float
     area_mm2: tuple[float, float, float]
     length_mm: float
     bridged_mm: float
@@ -79,12 +109,25 @@ class SelfCheck:
         """Why this isn't a cord; None where it may be one."""
         if self.length_mm < SHORTEST_MM:
             return f'only {self.length_mm:.0f} mm look like cord, {SHORTEST_MM:.0f} are needed'
-        if self.agreement < MEDIAN_AGREEMENT:
-            return (
-                f'its outline is not consistent along its length: {self.agreement:.0%} of the '
-                f'edges agree, {MEDIAN_AGREEMENT:.0%} are needed'
-            )
+        for name, (low, high) in LIMITS.items():
+            value = self.area_mm2[1] if name == 'area' else getattr(self, name)
+            if not low <= value <= high:
+                return (
+                    f'{_WORDS[name]} is {value:.2f}, and {low:.2f} to {high:.2f} for a cord '
+                    f'({self.length_mm:.0f} mm of candidate)'
+                )
         return None
+
+
+_WORDS = {
+    'agreement': 'the share of edges that agree along its length',
+    'ring': 'the contrast of the ring around it',
+    'asymmetry': 'the asymmetry of its outline',
+    'roughness': 'the roughness of its outline',
+    'aspect': 'its width over depth',
+    'area': 'its median area (mm²)',
+    'area_change': 'the change of its area over 10 mm',
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +139,11 @@ class Planes:
     agreement : ndarray
         Share of rays whose edge agrees with the smooth outline.
     evenness : ndarray
-        Contrast of the weakest rays over the usual contrast.
+        Contrast of the weakest rays over the usual contrast, both relative to the signal.
     area : ndarray
         Area (mm²), over a short stretch only.
     ring : float
-        Usual contrast of CSF and cord over the sum of both.
+        Usual difference of the signals of CSF and cord over their sum.
     good : ndarray of bool
         Planes that look like cord or brainstem.
     """
@@ -115,7 +158,8 @@ class Planes:
 def check_planes(contour: Contour) -> Planes:
     """Judge each plane of a contour by itself and its neighbours."""
     step = contour.step_mm
-    contrast = np.abs(contour.csf - contour.cord)
+    brightness = np.abs(contour.csf) + np.abs(contour.cord)
+    contrast = np.abs(contour.csf - contour.cord) / np.maximum(brightness, 1e-3)
     seen = np.isfinite(contrast).mean(axis=1) > 0.7
     off = np.abs(contour.edges - contour.radii)
     agreement = np.where(seen, np.mean(off < SURE_MM, axis=1), 0.0)
@@ -123,33 +167,70 @@ def check_planes(contour: Contour) -> Planes:
     area = contour_area(smooth_shape(contour.edges, step, 5.0))
     believable = seen & (agreement >= AGREEMENT) & (area > AREA_MM2[0]) & (area < AREA_MM2[1])
     usual = float(np.median(middle[believable])) if believable.any() else np.inf
-    brightness = np.abs(contour.csf) + np.abs(contour.cord)
-    ring = usual / float(np.nanmedian(brightness)) if believable.any() else 0.0
     window = max(round(7.0 / step), 1)
     smooth = ndimage.median_filter(agreement, window, mode='nearest')
     evenness = ndimage.median_filter(weakest / usual, window, mode='nearest')
     good = seen & (smooth >= AGREEMENT) & (evenness >= EVENNESS) & (area > AREA_MM2[0])
-    return Planes(agreement, evenness, area, ring, good)
+    return Planes(agreement, evenness, area, usual, good)
 
 
-def find_ends(contour: Contour, planes: Planes) -> tuple[int, int, bool] | None:
-    """First and last plane of the cord, and whether the brainstem ends it.
+@dataclass(frozen=True)
+class Ends:
+    """The stretch of a contour that is cord.
 
-    Returns None where no plane looks like cord.
+    Attributes
+    ----------
+    low, high : int
+        First and last plane.
+    brainstem : bool
+        Whether the brainstem ends it above.
+    at_field_end : tuple of bool
+        Whether the cord leaves the field of view below and above.
+    field_mm : tuple of float
+        Arc lengths (mm) at which the centreline, continued straight, leaves the image.
     """
+
+    low: int
+    high: int
+    brainstem: bool
+    at_field_end: tuple[bool, bool]
+    field_mm: tuple[float, float]
+
+
+def find_ends(
+    contour: Contour, planes: Planes, shape: tuple[int, ...], affine: np.ndarray
+) -> Ends | None:
+    """Where the cord begins and ends in an image; None where no plane looks like cord."""
     step = contour.step_mm
     low, high = _cord_run(planes.good, max(round(GAP_MM / step), 1))
-    if high < low:
-        return None
     narrow = np.flatnonzero(planes.area[low : high + 1] <= BRAINSTEM_MM2)
     if not len(narrow):
         return None
-    neck = low + narrow[-1]
-    above = planes.area[neck : high + 1]
-    length, reached = BRAINSTEM_CERTAIN
-    if (high - neck) * step >= length and above.max() >= reached:
-        return low, max(neck - round(BRAINSTEM_ABOVE_MM / step), low), True
-    return low, high, False
+    neck = low + int(narrow[-1])
+    brainstem = bool(planes.area[neck : high + 1].max() >= BRAINSTEM_CERTAIN_MM2)
+    if brainstem:
+        high = max(neck - round(BRAINSTEM_ABOVE_MM / step), low)
+    low += _conus(planes.area[low : high + 1], step)
+    field = field_ends(contour.line, shape, affine)
+    below = contour.arcs[low] - field[0] <= FIELD_END_MM
+    above = field[1] - contour.arcs[high] <= FIELD_END_MM
+    firm = low + np.flatnonzero(planes.evenness[low : high + 1] >= FADING)
+    if not below and len(firm):
+        low = int(firm[0])
+    if not above and not brainstem and len(firm):
+        high = int(firm[-1])
+    return Ends(low, high, brainstem, (bool(below), bool(above and not brainstem)), field)
+
+
+def _conus(area: np.ndarray, step_mm: float) -> int:
+    """First plane that is not the mass of roots below the conus; 0 where there is none."""
+    if len(area) * step_mm < CONUS_LENGTH_MM:
+        return 0
+    long = ndimage.median_filter(area, max(round(40.0 / step_mm), 1), mode='nearest')
+    thinnest = int(np.argmin(long))
+    short = ndimage.median_filter(area, max(round(7.0 / step_mm), 1), mode='nearest')
+    wide = np.flatnonzero(short[:thinnest] > CONUS_RATIO * long[thinnest])
+    return int(wide[-1]) + 1 if len(wide) else 0
 
 
 def field_ends(
@@ -164,25 +245,33 @@ def field_ends(
     return float(arcs[inside][0]), float(arcs[inside][-1])
 
 
-def summarise(
-    contour: Contour,
-    planes: Planes,
-    ends: tuple[int, int, bool],
-    at_field_end: tuple[bool, bool],
-) -> SelfCheck:
-    """The numbers of the stretch between two planes."""
-    low, high, brainstem = ends
-    kept = slice(low, high + 1)
+def summarise(contour: Contour, planes: Planes, ends: Ends) -> SelfCheck:
+    """The numbers of the stretch that is taken for cord."""
+    kept = slice(ends.low, ends.high + 1)
+    radii = contour.radii[kept]
+    mean = radii.mean(axis=1)
+    spectrum = np.abs(np.fft.rfft(radii, axis=1))
+    spread = np.sqrt(np.sum(spectrum[:, 3:] ** 2, axis=1)) / spectrum[:, 0]
+    width = np.median(np.ptp(radii * np.cos(ANGLES), axis=1))
+    depth = np.median(np.ptp(radii * np.sin(ANGLES), axis=1))
+    opposite = np.roll(radii, N_ANGLES // 2, axis=1)
+    areas = np.log(contour_area(radii))
+    apart = min(round(10.0 / contour.step_mm), len(areas) - 1)
+    changes = np.abs(areas[apart:] - areas[: len(areas) - apart])
     percentiles = np.percentile(planes.area[kept], [5, 50, 95])
     return SelfCheck(
         agreement=float(np.median(planes.agreement[kept])),
         ring=planes.ring,
         evenness=float(np.median(planes.evenness[kept])),
+        asymmetry=float(np.median(np.mean(np.abs(radii - opposite), axis=1) / mean)),
+        roughness=float(np.median(spread)),
+        aspect=float(width / depth),
+        area_change=float(np.median(changes)),
         area_mm2=tuple(float(p) for p in percentiles),
-        length_mm=float(contour.arcs[high] - contour.arcs[low]),
+        length_mm=float(contour.arcs[ends.high] - contour.arcs[ends.low]),
         bridged_mm=float(np.sum(~planes.good[kept]) * contour.step_mm),
-        brainstem=brainstem,
-        at_field_end=at_field_end,
+        brainstem=ends.brainstem,
+        at_field_end=ends.at_field_end,
     )
 
 
@@ -198,7 +287,7 @@ def _percentiles(contrast: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np
 def _cord_run(good: np.ndarray, gap: int) -> tuple[int, int]:
     """First and last index of the longest run of good planes and those it can be joined to.
 
-    A gap is bridged if it is no longer than `gap` and than the run behind it.
+    A gap is bridged if it is no longer than `gap` and than half the run behind it.
     """
     where = np.flatnonzero(good)
     if not len(where):
@@ -208,10 +297,10 @@ def _cord_run(good: np.ndarray, gap: int) -> tuple[int, int]:
     low, high = runs[main]
     for first, last in runs[main + 1 :]:
         apart = first - high - 1
-        if apart <= min(gap, last - first + 1):
+        if apart <= min(gap, (last - first + 1) / 2):
             high = last
     for first, last in reversed(runs[:main]):
         apart = low - last - 1
-        if apart <= min(gap, last - first + 1):
+        if apart <= min(gap, (last - first + 1) / 2):
             low = first
     return int(low), int(high)

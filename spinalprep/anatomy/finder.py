@@ -16,12 +16,11 @@ import numpy as np
 from spinalprep.anatomy.centerline import STEP_MM, Centerline, superior_axis
 from spinalprep.anatomy.contour import Contour, trace
 from spinalprep.anatomy.cordcheck import (
-    FIELD_END_MM,
     SHORTEST_MM,
+    Ends,
     Planes,
     SelfCheck,
     check_planes,
-    field_ends,
     find_ends,
     summarise,
 )
@@ -98,19 +97,15 @@ def find_cord(image: np.ndarray, affine: np.ndarray, *, contrast: str | None = N
     signal = _scaled(image)
     path = _best_candidate(signal, affine, contrast)
     contour, planes = _trace(signal, affine, path, step_mm=1.0, rounds=3)
-    ends = find_ends(contour, planes)
+    ends = find_ends(contour, planes, signal.shape, affine)
     if ends is None:
         raise CordNotFound('no stretch of the best candidate looks like cord')
-    low, high, brainstem = ends
-    field = field_ends(contour.line, signal.shape, affine)
-    at_end = (
-        contour.arcs[low] - field[0] <= FIELD_END_MM,
-        field[1] - contour.arcs[high] <= FIELD_END_MM and not brainstem,
-    )
-    check = summarise(contour, planes, ends, at_end)
+    check = summarise(contour, planes, ends)
     if complaint := check.complaint():
         raise CordNotFound(f'the best candidate is not a cord: {complaint}')
-    return _result(signal.shape, affine, contour, planes, (low, high), field, check, path.polarity)
+    mask, centerline, areas = _fill(signal.shape, affine, contour, planes, ends)
+    name = next(name for name, sign in POLARITY.items() if sign == path.polarity)
+    return CordResult(mask, centerline, areas, name, check)
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:
@@ -141,28 +136,31 @@ def _best_candidate(signal: np.ndarray, affine: np.ndarray, contrast: str | None
         )
     coarse = coarse_planes(signal, affine)
     scores = ring_contrast(coarse)
-    best, most = None, 0.0
+    best, most, complaints = None, 0.0, []
     for polarity in POLARITY.values() if contrast is None else (POLARITY[contrast],):
         for path in best_paths(
             coarse, scores[polarity], polarity, count=CANDIDATES, shortest_mm=SHORTEST_MM
         ):
-            merit = _merit(signal, affine, path)
-            if merit > most:
+            merit, complaint = _merit(signal, affine, path)
+            complaints.append((merit, complaint))
+            if complaint is None and merit > most:
                 best, most = path, merit
-    if best is None:
+    if best is not None:
+        return best
+    if not complaints:
         raise CordNotFound('nothing in the image is ringed by cerebrospinal fluid as a cord is')
-    return best
+    _, complaint = max(complaints)
+    raise CordNotFound(f'the best candidate is not a cord: {complaint}')
 
 
-def _merit(signal: np.ndarray, affine: np.ndarray, path: RingPath) -> float:
-    """Length (mm) of a candidate that looks like cord, weighted by its consistency."""
+def _merit(signal: np.ndarray, affine: np.ndarray, path: RingPath) -> tuple[float, str | None]:
+    """Length (mm) of a candidate that looks like cord, and what speaks against it."""
     contour, planes = _trace(signal, affine, path, step_mm=2.0, rounds=2)
-    ends = find_ends(contour, planes)
+    ends = find_ends(contour, planes, signal.shape, affine)
     if ends is None:
-        return 0.0
-    kept = np.arange(ends[0], ends[1] + 1)
-    kept = kept[planes.good[kept]]
-    return float(np.sum(planes.agreement[kept] - 0.5) * contour.step_mm)
+        return 0.0, 'no stretch of it looks like cord'
+    merit = float(np.sum(planes.good[ends.low : ends.high + 1]) * contour.step_mm)
+    return merit, summarise(contour, planes, ends).complaint()
 
 
 def _trace(
@@ -175,37 +173,22 @@ def _trace(
     return contour, check_planes(contour)
 
 
-def _result(
-    shape: tuple[int, ...],
-    affine: np.ndarray,
-    contour: Contour,
-    planes: Planes,
-    ends: tuple[int, int],
-    field: tuple[float, float],
-    check: SelfCheck,
-    polarity: int,
-) -> CordResult:
-    """Mask, centreline and areas between two planes of a contour."""
-    kept = np.arange(ends[0], ends[1] + 1)
+def _fill(
+    shape: tuple[int, ...], affine: np.ndarray, contour: Contour, planes: Planes, ends: Ends
+) -> tuple[np.ndarray, Centerline, np.ndarray]:
+    """Mask, centreline and areas of the stretch that is cord."""
+    kept = np.arange(ends.low, ends.high + 1)
     arcs = contour.arcs[kept]
     sure = kept[planes.good[kept]]
     # doubtful planes inside take the outline of their neighbours
     radii = np.stack(
         [np.interp(arcs, contour.arcs[sure], ray[sure]) for ray in contour.radii.T], axis=1
     )
-    low, high = float(arcs[0]), float(arcs[-1])
-    line_low = field[0] if check.at_field_end[0] else low
-    line_high = field[1] if check.at_field_end[1] else high
-    between = (
-        line_low - TILTED_MM if check.at_field_end[0] else low,
-        line_high + TILTED_MM if check.at_field_end[1] else high,
-    )
+    below, above = ends.at_field_end
+    low = ends.field_mm[0] if below else float(arcs[0])
+    high = ends.field_mm[1] if above else float(arcs[-1])
+    between = (low - TILTED_MM * below, high + TILTED_MM * above)
     mask = fill_contours(shape, affine, contour.line, arcs, radii, between)
-    along = np.linspace(line_low, line_high, max(round((line_high - line_low) / STEP_MM) + 1, 5))
-    return CordResult(
-        mask=mask,
-        centerline=Centerline(contour.line.at(along)),
-        area_mm2=np.interp(along, arcs, contour_area(radii)),
-        contrast=next(name for name, sign in POLARITY.items() if sign == polarity),
-        check=check,
-    )
+    along = np.linspace(low, high, max(round((high - low) / STEP_MM) + 1, 5))
+    areas = np.interp(along, arcs, contour_area(radii))
+    return mask, Centerline(contour.line.at(along)), areas
