@@ -80,8 +80,8 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     except SpinalprepError as error:
         _fail(record, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001 - a subject's trouble must not stop the others
-        _fail(record, type(error).__name__, f'{type(error).__name__}: {error}')
-        record.failure = {**(record.failure or {}), 'details': traceback.format_exc()}
+        name = type(error).__name__
+        _fail(record, name, f'{name}: {error}\n{traceback.format_exc()}')
     except BaseException as error:
         _fail(record, type(error).__name__, 'interrupted')
         raise
@@ -209,22 +209,27 @@ def _reject(record: Record, reasons: list[str]) -> None:
 
 
 def _fail_by_crash(record: Record, crash: Crash) -> None:
-    first, _, rest = crash.message.partition('\n')
+    _fail(record, crash.error.rpartition('.')[2], crash.message, crash.substep)
     log = crash.folder / 'command.log' if crash.folder else None
-    _fail(record, crash.error.rpartition('.')[2], first, crash.substep)
     record.failure = {
         **(record.failure or {}),
         'node': crash.node,
-        'details': rest.strip(),
         'log': str(log) if log and log.is_file() else None,
         'crash_file': str(crash.file) if crash.file else None,
     }
 
 
 def _fail(record: Record, error: str, message: str, substep: str = 'S2') -> None:
+    first, _, rest = message.partition('\n')
     record.status, record.verdict, record.products = FAILED, None, {}
-    record.reasons = [f'{substep}: {message}']
-    record.failure = {'substep': substep, 'node': None, 'error': error, 'message': message}
+    record.reasons = [f'{substep}: {first}']
+    record.failure = {
+        'substep': substep,
+        'node': None,
+        'error': error,
+        'message': first,
+        'details': rest.strip(),
+    }
 
 
 def _new_record(target: Target, run: Run) -> Record:
