@@ -180,11 +180,22 @@ def test_conclusion_of_a_good_subject():
 def test_unnumbered_discs_warn():
     evidence = conclude(
         registration({'rootlet': path()}, {'disc': 'no disc could be numbered'}),
-        spine_no_result=['no disc could be numbered'],
+        disc_no_result=['no disc could be numbered'],
     )
     assert evidence['verdict'] == WARN
-    assert evidence['spine']['status'] == 'failed'
-    assert evidence['reasons'] == ['vertebrae and discs: no disc could be numbered']
+    assert evidence['spine']['status'] == 'computed'
+    assert evidence['reasons'] == ['discs: no disc could be numbered']
+
+
+def test_a_failure_of_totalspineseg_is_told_once():
+    evidence = conclude(
+        registration({'rootlet': path()}, {'disc': 'killed'}),
+        spine_no_result=['killed'],
+        disc_no_result=['killed'],
+    )
+    assert evidence['verdict'] == WARN
+    assert evidence['spine'] == {'status': 'failed', 'reason': 'killed'}
+    assert evidence['reasons'] == ['TotalSpineSeg: killed']
 
 
 def test_failed_rootlets_warn_and_ineligible_ones_do_not():

@@ -56,6 +56,8 @@ def _parser() -> CommandParser:
         task.add_argument('-r', type=int, choices=(0, 1), default=1, help='no temporary files')
         if name == 'spine':
             task.add_argument('-label-vert', type=int, choices=(0, 1), default=0)
+            # not SCT's: a network needs no help, but a field of view without landmark does here
+            task.add_argument('-init-discs', metavar='<file>', help='discs that are known')
     return parser
 
 
@@ -80,7 +82,7 @@ def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]
         return [canal]
     from spinalprep.embedded.spine import segment_spine
 
-    spine = segment_spine(image, affine, cord.mask, canal)
+    spine = segment_spine(image, affine, cord, canal, _anchor(options.init_discs))
     if options.task == 'rootlets':
         from spinalprep.embedded.rootlets import segment_rootlets
 
@@ -96,6 +98,17 @@ def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]
         anonymous = (labels > _C1) & (labels < _ANY_VERTEBRA)
         labels = np.where(anonymous, _ANY_VERTEBRA, labels)
     return [_disc_image(spine.points, image.shape, affine), labels]
+
+
+def _anchor(path: str | None) -> tuple[int, np.ndarray] | None:
+    """Uppermost of the discs that are known."""
+    if path is None:
+        return None
+    from spinalprep.anatomy.labels import label_points
+
+    data, image = files.load_volume(path)
+    points = label_points(np.rint(data).astype(int), image.affine)
+    return next(iter(points.items()), None)
 
 
 def _disc_image(points: dict[int, np.ndarray], shape: tuple, affine: np.ndarray) -> np.ndarray:

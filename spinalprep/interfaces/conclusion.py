@@ -17,7 +17,8 @@ class _ConcludeInputSpec(BaseInterfaceInputSpec):
     discovery = traits.Dict(mandatory=True, desc='coverage and crop box')
     notes = traits.List(traits.Str, desc='what was changed in the image')
     spine_status = traits.Enum('computed', 'given', 'off', mandatory=True, desc='planned')
-    spine_no_result = InputMultiObject(traits.Str(), desc='why there are no vertebrae and discs')
+    spine_no_result = InputMultiObject(traits.Str(), desc="why there is no TotalSpineSeg's map")
+    disc_no_result = InputMultiObject(traits.Str(), desc='why there are no numbered discs')
     filled_discs = traits.List(traits.Str, desc='discs that levels take to lie between others')
     rootlets_status = traits.Enum(
         'computed', 'given', 'not eligible', mandatory=True, desc='what was planned for rootlets'
@@ -58,10 +59,13 @@ class Conclude(SimpleInterface):
         registration, filled = dict(self.inputs.registration), self.inputs.filled_discs
         verdicts, reasons = [registration['verdict']], list(registration['reasons'])
         spine = {'status': self.inputs.spine_status, 'reason': ''}
-        why = _joined(self.inputs.spine_no_result)
-        if why:
-            spine = {'status': 'failed', 'reason': why}
-            reasons.append(f'vertebrae and discs: {why}')
+        no_map = _joined(self.inputs.spine_no_result)
+        if no_map:
+            spine = {'status': 'failed', 'reason': no_map}
+            reasons.append(f'TotalSpineSeg: {no_map}')
+        no_discs = _joined(self.inputs.disc_no_result)
+        if no_discs and no_discs != no_map:
+            reasons.append(f'discs: {no_discs}')
         rootlets = self._rootlets()
         if rootlets['status'] == 'failed':
             reasons.append(f'rootlets: {rootlets["reason"]}')
@@ -96,7 +100,7 @@ class Conclude(SimpleInterface):
     def _paths_missed(self, no_result: dict[str, str], rootlets: str) -> list[str]:
         """Paths that should have given a result; a failure upstream is told there."""
         missed = []
-        if 'disc' in no_result and not _joined(self.inputs.spine_no_result):
+        if 'disc' in no_result and not _joined(self.inputs.disc_no_result):
             missed.append('disc')
         if 'rootlet' in no_result and rootlets in ('computed', 'given'):
             missed.append('rootlet')

@@ -15,6 +15,9 @@ from spinalprep.errors import ToolboxError
 TASKS = ('spinalcord', 'spine', 'rootlets', 'canal')
 """Canonical names of the segmentation tasks, whatever a release calls them."""
 
+EMBEDDED = 'embedded'
+"""Row of the embedded SCT, which speaks the newest release's dialect and a little more."""
+
 
 class ToolboxWarning(UserWarning):
     """The toolbox can be used, but something about it is not known."""
@@ -89,9 +92,10 @@ class Dialect:
         flag = self.row['flags'][command][name]
         if flag is None:
             since = _first(lambda row: row['flags'][command][name])
-            raise ToolboxError(
-                f'{command} takes no {name} in SCT {self.release}: it needs SCT >= {since}'
-            )
+            needs = f'it needs SCT >= {since}'
+            if since == EMBEDDED:
+                needs = 'only the embedded SCT takes it'
+            raise ToolboxError(f'{command} takes no {name} in SCT {self.release}: {needs}')
         return flag
 
     def choices(self, command: str, name: str) -> tuple[Any, ...]:
@@ -149,7 +153,7 @@ def dialect_for(version: str) -> Dialect:
     Parameters
     ----------
     version
-        As in ``version.txt``: ``'7.3'``, ``'7.4.dev0'``; ``'embedded-…'`` speaks the newest.
+        As in ``version.txt``: ``'7.3'``, ``'7.4.dev0'``; or ``'embedded-…'``.
 
     Returns
     -------
@@ -172,9 +176,10 @@ def dialect_for(version: str) -> Dialect:
     ('6.3', '7.4')
     """
     table = _table()
-    newest = list(table)[-1]
-    if version.startswith('embedded'):
-        return Dialect(newest, table[newest])
+    if version.startswith(EMBEDDED):
+        return Dialect(EMBEDDED, table[EMBEDDED])
+    releases = [release for release in table if release != EMBEDDED]
+    newest = releases[-1]
     asked = _number(version)
     if asked > _number(newest):
         warnings.warn(
@@ -183,10 +188,10 @@ def dialect_for(version: str) -> Dialect:
             ToolboxWarning,
             stacklevel=2,
         )
-    rows = [release for release in table if _number(release) <= asked]
+    rows = [release for release in releases if _number(release) <= asked]
     if not rows:
         raise ToolboxError(
-            f'SCT {version} is too old: {next(iter(table))} is the oldest that can be used'
+            f'SCT {version} is too old: {releases[0]} is the oldest that can be used'
         )
     return Dialect(rows[-1], table[rows[-1]])
 

@@ -267,6 +267,7 @@ def test_every_command_line_parses(parsers):
                 'volumewise': '-volumewise',
                 'slicewise_mean': '-slicewise-mean',
                 'test_time_augmentation': '-test-time-aug',
+                'anchor_file': '-init-discs',
             }
             names = re.search(r'takes no (\w+) in SCT', message)
             if names:

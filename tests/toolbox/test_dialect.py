@@ -2,6 +2,7 @@
 """The table of dialects."""
 
 import re
+from copy import deepcopy
 
 import pytest
 
@@ -13,7 +14,15 @@ RELEASES = ['6.3', '6.5', '7.0', '7.1', '7.2', '7.3', '7.4']
 
 
 def test_releases():
-    assert list(_table()) == RELEASES
+    assert list(_table()) == [*RELEASES, 'embedded']
+
+
+def test_embedded_speaks_the_newest_and_a_little_more():
+    newest, embedded = dialect_for('7.4').row, deepcopy(dialect_for('embedded-1').row)
+    assert embedded['tasks'] == newest['tasks']
+    assert embedded['flags']['sct_deepseg'].pop('anchor_file') == '-init-discs'
+    with pytest.raises(ToolboxError, match='only the embedded SCT'):
+        dialect_for('7.4').flag('sct_deepseg', 'anchor_file')
 
 
 @pytest.mark.parametrize(
@@ -26,7 +35,7 @@ def test_releases():
         ('7.0', '7.0'),
         ('7.2.1', '7.2'),
         ('7.4.dev0', '7.4'),
-        ('embedded-0.1.0', '7.4'),
+        ('embedded-0.1.0', 'embedded'),
     ],
 )
 def test_lookup(version, release):

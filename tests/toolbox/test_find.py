@@ -98,7 +98,7 @@ def test_embedded(tmp_path):
         'sct_image',
     )
     assert toolbox.template is None
-    assert toolbox.dialect.release == '7.4'
+    assert toolbox.dialect.release == 'embedded'
     template = make_template(tmp_path / 'phantom')
     assert find_toolbox('embedded', template=template).template == template
 

@@ -119,6 +119,16 @@ def test_given_labels_need_no_totalspineseg(tmp_path):
     assert 'segmentation_wf.levels' in ran
 
 
+def test_given_discs_number_the_embedded_map(tmp_path):
+    embedded = dataclasses.replace(TOOLBOX, version='embedded-0')
+    for toolbox, connected in ((embedded, True), (TOOLBOX, False)):
+        wf = build(tmp_path, toolbox=toolbox, precomputed=['disc_labels'])
+        graph = wf.get_node('segmentation_wf')._graph
+        spine = wf.get_node('segmentation_wf').get_node('spine')
+        fields = {b for *_, edge in graph.in_edges(spine, data=True) for _, b in edge['connect']}
+        assert ('anchor_file' in fields) == connected
+
+
 def test_given_labels_must_be_given(tmp_path):
     with pytest.raises(PolicyError, match=r'labelling\.method'):
         build(tmp_path, labelling={'method': 'given'})

@@ -26,6 +26,11 @@ class _DeepSegInputSpec(SCTInputSpec):
     label_vertebrae = traits.Bool(
         True, usedefault=True, desc='spine: number the vertebrae; else each of them is 50'
     )
+    anchor_file = File(
+        resolve=True,
+        input_file=True,
+        desc='spine: discs that are known, to number the others by; the embedded SCT only',
+    )
     largest = traits.Bool(desc='cord, canal: keep the largest object only')
     fill_holes = traits.Bool(desc='cord, canal: fill holes')
     remove_small = traits.Str(desc='cord, canal: remove smaller objects, as 5vox or 1mm3')
@@ -86,6 +91,7 @@ class DeepSeg(SCTCommand):
         arguments += ['-i', inputs.in_file, '-o', self._output('out_file')]
         if task.variants:
             arguments += task.variants[inputs.label_vertebrae][0]
+        arguments += self._option('anchor_file')
         return arguments + self._postprocessing()
 
     def _postprocessing(self) -> list[Any]:

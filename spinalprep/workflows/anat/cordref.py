@@ -21,13 +21,9 @@ from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
 from spinalprep.workflows.anat.segmentation import init_segmentation_wf
 
-SEGMENTED = tuple(
-    field for field in segmentation.OUTPUTS if field not in ('filled_discs', 'no_result')
-)
-
 OUTPUTS = (
     'cordref',
-    *SEGMENTED,
+    *segmentation.RESULTS,
     'rootlets_dseg',
     *registration.OUTPUTS,
 )
@@ -170,7 +166,7 @@ def init_anat_cordref_wf(
             ('outputnode.cord_dseg', 'inputnode.cord_dseg'),
             ('outputnode.vertebral_levels', 'inputnode.vertebral_levels'),
             ('outputnode.disc_labels', 'inputnode.disc_labels'),
-            ('outputnode.no_result', 'inputnode.disc_no_result'),
+            ('outputnode.disc_no_result', 'inputnode.disc_no_result'),
         ]),
         (rootlets, register, [
             ('outputnode.rootlets_dseg', 'inputnode.rootlets_dseg'),
@@ -183,7 +179,8 @@ def init_anat_cordref_wf(
         ]),
         (segment, conclude, [
             ('outputnode.filled_discs', 'filled_discs'),
-            ('outputnode.no_result', 'spine_no_result'),
+            ('outputnode.disc_no_result', 'disc_no_result'),
+            ('outputnode.spine_no_result', 'spine_no_result'),
         ]),
         (rootlets, conclude, [
             ('outputnode.eligible', 'rootlets_eligible'),
@@ -192,7 +189,7 @@ def init_anat_cordref_wf(
         (register, conclude, [('outputnode.evidence', 'registration')]),
         # products
         (discover, outputnode, [('outputnode.cordref', 'cordref')]),
-        (segment, outputnode, [(f'outputnode.{field}', field) for field in SEGMENTED]),
+        (segment, outputnode, [(f'outputnode.{field}', field) for field in segmentation.RESULTS]),
         (rootlets, outputnode, [('outputnode.rootlets_dseg', 'rootlets_dseg')]),
         (register, outputnode, [
             (f'outputnode.{field}', field) for field in registration.OUTPUTS if field != 'evidence'

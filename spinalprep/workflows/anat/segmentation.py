@@ -23,7 +23,7 @@ from spinalprep.interfaces.labelling import (
 from spinalprep.policy import Policy
 from spinalprep.toolbox import Toolbox
 
-OUTPUTS = (
+RESULTS = (
     'cord_dseg',
     'canal_dseg',
     'totalspineseg_dseg',
@@ -33,9 +33,8 @@ OUTPUTS = (
     'csa_per_slice',
     'csa_per_level',
     'metrics',
-    'filled_discs',
-    'no_result',
 )
+NOTES = ('filled_discs', 'disc_no_result', 'spine_no_result')
 
 
 @tag('spinal.segment')
@@ -92,8 +91,8 @@ def init_segmentation_wf(
         Numbers by name.
     filled_discs
         Names of discs that the levels take to lie between two that are known.
-    no_result
-        Why there are no vertebrae and discs.
+    disc_no_result, spine_no_result
+        Why there are no numbered discs, and why there is no map.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def init_segmentation_wf(
         ),
         name='inputnode',
     )
-    outputnode = pe.Node(niu.IdentityInterface(fields=list(OUTPUTS)), name='outputnode')
+    outputnode = pe.Node(niu.IdentityInterface(fields=[*RESULTS, *NOTES]), name='outputnode')
     cord = pe.Node(CheckCord(), name='cord')
     spine_map = pe.Node(niu.IdentityInterface(fields=['labels_file']), name='spine_buffer')
     discs = pe.Node(NumberedDiscs(), name='discs')
@@ -138,11 +137,14 @@ def init_segmentation_wf(
             (inputnode, spine, [('cordref', 'in_file')]),
             (spine, spine_map, [('labels_file', 'labels_file')]),
             (spine, split, [('no_result', 'reason')]),
+            (spine, outputnode, [('no_result', 'spine_no_result')]),
         ])  # fmt: skip
     elif 'totalspineseg_dseg' in given:
         _connect_given(workflow, inputnode, 'totalspineseg_dseg', spine_map, 'labels_file')
     if 'disc_labels' in given:
         _connect_given(workflow, inputnode, 'disc_labels', discs, 'discs_file')
+        if runs_spine and toolbox.dialect.row['flags']['sct_deepseg']['anchor_file']:
+            workflow.connect([(discs, spine, [('out_file', 'anchor_file')])])
     elif runs_spine:
         workflow.connect([
             (spine, discs, [('discs_file', 'discs_file'), ('no_result', 'reason')]),
@@ -221,7 +223,7 @@ def init_segmentation_wf(
         (discs, summarise, [('out_file', 'disc_file')]),
         (cord, outputnode, [('out_file', 'cord_dseg')]),
         (levels, outputnode, [('labeled_file', 'vertebral_levels')]),
-        (discs, outputnode, [('out_file', 'disc_labels'), ('no_result', 'no_result')]),
+        (discs, outputnode, [('out_file', 'disc_labels'), ('no_result', 'disc_no_result')]),
         (all_discs, outputnode, [('filled', 'filled_discs')]),
         (summarise, outputnode, [
             ('csa_per_slice', 'csa_per_slice'),
