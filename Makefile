@@ -30,7 +30,7 @@ lint: $(STAMP)-lint  ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 docs: $(STAMP)-docs  ## the documentation, into docs/_build/html/
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs docs/_build/html
 	@echo 'docs/_build/html/index.html'
 
 clean:  ## remove the environment and everything built
