@@ -54,6 +54,7 @@ def _parser() -> CommandParser:
         task.add_argument('-o', metavar='<str>', help='output')
         task.add_argument('-install', action='store_true', help='nothing to install')
         task.add_argument('-r', type=int, choices=(0, 1), default=1, help='no temporary files')
+        task.set_defaults(init_discs=None)
         if name == 'spine':
             task.add_argument('-label-vert', type=int, choices=(0, 1), default=0)
             # not SCT's: a network needs no help, but a field of view without landmark does here
