@@ -78,7 +78,7 @@ def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]
         return [cord.mask]
     from spinalprep.anatomy.canal import segment_canal
 
-    canal = segment_canal(image, affine, cord)
+    canal = segment_canal(image, affine, cord.mask)
     if options.task == 'canal':
         return [canal]
     from spinalprep.embedded.spine import segment_spine

@@ -38,7 +38,7 @@ def seen(tmp_path, monkeypatch):
 
     for name, segmenter in {
         'anatomy.finder.find_cord': lambda image, affine: SimpleNamespace(mask=image == 1),
-        'anatomy.canal.segment_canal': lambda image, affine, cord: (image == 2) | cord.mask,
+        'anatomy.canal.segment_canal': lambda image, affine, cord: (image == 2) | cord,
         'embedded.spine.segment_spine': spine,
         'embedded.rootlets.segment_rootlets': lambda image, *_: SimpleNamespace(
             map=np.where(image == 5, 5, 0), why=''
