@@ -176,19 +176,21 @@ def _stamp(path: Path) -> int | None:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Nipype's loggers write to a file instead of the terminal."""
+    """Nipype's loggers, and that of its workers' pool, write to a file, not to the terminal."""
     import nipype  # noqa: F401 - puts its handlers in place
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    logger = logging.getLogger('nipype')
-    handlers, propagate = logger.handlers, logger.propagate
     handler = logging.FileHandler(path, mode='w', encoding='utf-8')
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
-    logger.handlers, logger.propagate = [handler], False
+    loggers = [logging.getLogger(name) for name in ('nipype', 'concurrent.futures')]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [handler], False
     try:
         yield
     finally:
-        logger.handlers, logger.propagate = handlers, propagate
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
         handler.close()
 
 
@@ -199,9 +201,6 @@ def _ending_workers() -> Iterator[None]:
     try:
         yield
     finally:
-        left = set(multiprocessing.active_children()) - before
-        if left:
-            # the executor's own thread complains that its workers are gone
-            logging.getLogger('concurrent.futures').addHandler(logging.NullHandler())
-        for process in left:
+        for process in set(multiprocessing.active_children()) - before:
             process.kill()
+            process.join()

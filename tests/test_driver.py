@@ -2,11 +2,6 @@
 """The driver: candidates in turn, failures told, the record written whatever happens."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -249,73 +244,3 @@ def test_a_given_file_that_is_missing_fails_its_subject_only(make_run, tmp_path)
     assert first.status == 'completed'
     assert first.precomputed == {'cord_dseg': f'{tmp_path}/01.nii.gz'}
     assert (second.status, second.failure['error']) == ('failed', 'InputImageError')
-
-
-INTERRUPTED = """
-import signal, sys, time
-from pathlib import Path
-import nipype.pipeline.engine as pe, nipype.interfaces.utility as niu
-from spinalprep.driver import run_targets
-from spinalprep.layout import Layout
-from spinalprep.policy import Policy
-from spinalprep.runs import Run
-from spinalprep.selection import select
-from spinalprep.toolbox import Toolbox
-
-def stop(number, frame):
-    raise KeyboardInterrupt
-signal.signal(signal.SIGTERM, stop)
-
-def nap(folder):
-    import os, time
-    open(f'{folder}/{os.getpid()}', 'w').close()
-    time.sleep(60)
-
-def factory(**settings):
-    workflow = pe.Workflow(name='single_subject_wf')
-    node = pe.Node(niu.Function(function=nap, input_names=['folder']), name='nap')
-    node.inputs.folder = sys.argv[2]
-    other = node.clone('other')
-    workflow.add_nodes([node, other])
-    return workflow
-
-root = Path(sys.argv[1])
-run = Run(
-    Layout(root / 'out', 'ds', 'run'), root / 'ds', Policy(), Toolbox.example('7.2'),
-    plugin=sys.argv[3], nprocs=2, factory=factory,
-)
-run_targets(select(root / 'ds'), run)
-"""
-
-
-@pytest.mark.parametrize('plugin', PLUGINS)
-def test_an_interrupted_run_leaves_a_record_and_no_processes(tmp_path, plugin):
-    dataset(tmp_path / 'ds', sub_01_T2w={}, sub_02_T2w={})
-    workers = tmp_path / 'workers'
-    workers.mkdir()
-    script = tmp_path / 'interrupted.py'
-    script.write_text(INTERRUPTED)
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path), str(workers), plugin],
-        env={**os.environ, 'PYTHONPATH': str(Path(__file__).parents[1])},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 30
-    while not list(workers.iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    try:
-        _, stderr = process.communicate(timeout=20)
-    finally:
-        process.kill()
-    assert process.returncode not in (0, None)
-    assert 'BrokenProcessPool' not in stderr
-    record = json.loads((tmp_path / 'out/logs/S2_anat_cordref/ds/sub-01.json').read_text())
-    assert (record['status'], record['failure']['message']) == ('failed', 'interrupted')
-    assert problems_of(record) == []
-    assert not (tmp_path / 'out/logs/S2_anat_cordref/ds/sub-02.json').exists()
-    for worker in workers.iterdir():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(worker.name), 0)

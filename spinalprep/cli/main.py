@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         arguments = bids_app_parser().parse_args(argv)
     command = importlib.import_module(f'spinalprep.cli.{arguments.command}')
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, _Interrupt()) for number in signals]
     try:
         return command.main(arguments)
     except SpinalprepError as error:
@@ -51,9 +52,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return ExitCode.SUBJECT
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(signals, previous, strict=True):
+            signal.signal(number, handler)
 
 
-def _interrupt(number: int, frame: object) -> None:
-    """A cluster's way to end us is treated as the user's: what was started is cleaned up."""
-    raise KeyboardInterrupt
+class _Interrupt:
+    """A cluster's way to end us is treated as the user's: what was started is cleaned up.
+
+    Workers inherit the handler; they end at once and in silence, and with them the
+    commands that they watch.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+
+    def __call__(self, number: int, frame: object) -> None:
+        if os.getpid() != self._process:
+            os._exit(128 + number)
+        raise KeyboardInterrupt
