@@ -122,7 +122,7 @@ def run_graph(
     KeyboardInterrupt
         Even where Nipype took it for one more node that failed.
     """
-    from spinalprep.interfaces.sct import forget_stopped
+    from spinalprep.interfaces.sct import forget_failed
 
     crash_dir.mkdir(parents=True, exist_ok=True)
     for path in crash_dir.glob('crash-*.txt'):
@@ -138,7 +138,7 @@ def run_graph(
         'remove_unnecessary_outputs': 'false',
         'create_report': 'false',
     }
-    forget_stopped(Path(workflow.base_dir))
+    forget_failed(Path(workflow.base_dir))
     watcher = Watcher(plugin, crash_dir, listener)
     error = None
     with _logging_to(log), _ending_workers():

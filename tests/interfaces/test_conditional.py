@@ -120,19 +120,20 @@ def test_tolerated_failure_is_no_result(tmp_path, image):
         run(workflow(tmp_path / 'strict', toolbox, image))
 
 
-def test_a_command_that_was_killed_is_tried_again(tmp_path, image):
-    killed = "open(__file__ + '.calls', 'a').write('x')\nimport os; os.kill(os.getpid(), 9)"
-    toolbox = fake_sct(tmp_path / 'sct', {'sct_deepseg': killed})
+@pytest.mark.parametrize('end', ['import os; os.kill(os.getpid(), 9)', 'raise SystemExit(1)'])
+def test_a_command_that_failed_is_tried_again(tmp_path, image, end):
+    fails = f"open(__file__ + '.calls', 'a').write('x')\n{end}"
+    toolbox = fake_sct(tmp_path / 'sct', {'sct_deepseg': fails})
     run(workflow(tmp_path, toolbox, image, tolerate_failure=True))
     run(workflow(tmp_path, toolbox, image, tolerate_failure=True))
     assert runs(toolbox) == 1, 'no result is a result'
-    (node,) = sct.forget_stopped(tmp_path / 'work')
+    (node,) = sct.forget_failed(tmp_path / 'work')
     assert node.name == 'seg'
     program = toolbox.root / 'bin' / 'sct_deepseg'
     program.write_text(COUNTING)
     outputs = run(workflow(tmp_path, toolbox, image, tolerate_failure=True))
     assert outputs['count'].count == 120
-    assert sct.forget_stopped(tmp_path / 'work') == []
+    assert sct.forget_failed(tmp_path / 'work') == []
 
 
 def test_tolerated_bad_output_is_no_result(tmp_path, image):

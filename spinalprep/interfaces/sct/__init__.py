@@ -5,7 +5,7 @@ Outputs are made in the node's folder beside ``command.log`` (what was printed) 
 ``command.json`` (what ran, when, how it ended).
 """
 
-from spinalprep.interfaces.sct.base import SCTCommand, forget_stopped
+from spinalprep.interfaces.sct.base import SCTCommand, forget_failed
 from spinalprep.interfaces.sct.deepseg import DeepSeg
 from spinalprep.interfaces.sct.image import CreateMask, CropImage, Image, Maths, Version
 from spinalprep.interfaces.sct.labels import LabelUtils, LabelVertebrae
@@ -30,5 +30,5 @@ __all__ = [
     'SCTCommand',
     'Version',
     'WarpTemplate',
-    'forget_stopped',
+    'forget_failed',
 ]

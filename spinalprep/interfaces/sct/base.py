@@ -268,11 +268,11 @@ def one_of(interface: SCTCommand, names: Iterable[str]) -> str:
     return given[0]
 
 
-def forget_stopped(folder: Path) -> list[Path]:
-    """Make Nipype forget nodes whose command ran out of time or was killed.
+def forget_failed(folder: Path) -> list[Path]:
+    """Make Nipype forget nodes whose command failed.
 
-    A tolerated failure is a result, and cached. Where it came from a time limit or from memory
-    that ran out, a rerun must try again: neither is hashed.
+    A tolerated failure is a result, and cached. But what made it fail (a time limit, memory, a
+    full disk, a broken installation) is not hashed, so a new run must try again.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ def forget_stopped(folder: Path) -> list[Path]:
     forgotten = []
     for file in sorted(folder.rglob(RECORD_FILE)):
         record = json.loads(file.read_text())
-        if record['timed_out'] or record['killed_by'] is not None:
+        if record['timed_out'] or record['exit_code'] != 0:
             for result in file.parent.glob('_0x*.json'):
                 result.unlink()
             forgotten.append(file.parent)
