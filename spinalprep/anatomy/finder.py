@@ -21,10 +21,17 @@ from spinalprep.anatomy.cordcheck import (
     Planes,
     SelfCheck,
     check_planes,
+    field_ends,
     find_ends,
     summarise,
 )
-from spinalprep.anatomy.planes import Sampler, contour_area, fill_contours
+from spinalprep.anatomy.planes import (
+    Sampler,
+    contour_area,
+    contour_centroid,
+    fill_contours,
+    frames_at,
+)
 from spinalprep.anatomy.ringpath import RingPath, best_paths, coarse_planes, ring_contrast
 
 POLARITY = {'T2w': 1, 'T1w': -1}
@@ -36,6 +43,8 @@ MARGIN_MM = 16.0
 TILTED_MM = 10.0
 """The mask goes on this far beyond the last plane where the cord leaves the field of view:
 the field's end cuts it at an angle."""
+CENTRE_MM = 5.0
+"""Smoothing length of the centreline through the outline's centroids."""
 
 
 class CordNotFound(ValueError):
@@ -189,6 +198,11 @@ def _fill(
     high = ends.field_mm[1] if above else float(arcs[-1])
     between = (low - TILTED_MM * below, high + TILTED_MM * above)
     mask = fill_contours(shape, affine, contour.line, arcs, radii, between)
-    along = np.linspace(low, high, max(round((high - low) / STEP_MM) + 1, 5))
-    areas = np.interp(along, arcs, contour_area(radii))
-    return mask, Centerline(contour.line.at(along)), areas
+    frames = frames_at(contour.line, arcs)[:, :2]
+    centres = contour.line.at(arcs) + np.einsum('ni,nij->nj', contour_centroid(radii), frames)
+    line = Centerline.through(centres, CENTRE_MM)
+    start, stop = field_ends(line, shape, affine)
+    start, stop = start if below else 0.0, stop if above else line.length
+    along = np.linspace(start, stop, max(round((stop - start) / STEP_MM) + 1, 5))
+    areas = np.interp(along, line.project(centres)[0], contour_area(radii))
+    return mask, Centerline(line.at(along)), areas

@@ -73,14 +73,11 @@ class RingPath:
         +1 where the ring is brighter than the centre (T2w), -1 where darker (T1w).
     contrast : float
         Mean ring contrast along the path, relative to the local mean signal.
-    at_end : tuple of bool
-        Whether the path reaches the lowest and the highest plane of the image.
     """
 
     points: np.ndarray
     polarity: int
     contrast: float
-    at_end: tuple[bool, bool]
 
 
 def coarse_planes(image: np.ndarray, affine: np.ndarray) -> Coarse:
@@ -180,8 +177,7 @@ def best_paths(
         if len(nodes) < 5 or np.ptp(world[:, 2]) < shortest_mm:
             break
         contrast = float(scores[tuple(nodes.T)].mean())
-        ends = (nodes[0, 0] == 0, nodes[-1, 0] == len(scores) - 1)
-        paths.append(RingPath(world, polarity, contrast, ends))
+        paths.append(RingPath(world, polarity, contrast))
         _blank(gains, nodes)
     return paths
 
