@@ -22,16 +22,19 @@ FIRST, LAST = 3, 25
 """SCT's values of the discs C2/C3 and L5/S1."""
 # distances along the cord from disc k to k+1, k = 3.., mm: PAM50's, rounded
 _SPACING = np.array(
-    [18.5, 18, 16.5, 16, 17.5, 21, 22.5, 23, 24.5, 25, 25.5, 26.5, 27, 27, 29, 31, 31.5, 33]
-    + [34, 34.5, 35, 35]
-)
+    [
+        18.5, 18, 16.5, 16, 17.5, 21, 22.5, 23, 24.5, 25, 25.5,
+        26.5, 27, 27, 29, 31, 31.5, 33, 34, 34.5, 35, 35,
+    ]
+)  # fmt: skip
 _TOP_TO_FIRST = 38.5
 """From the top of C1 down to C2/C3."""
 _SPACING_SD = 0.09
 _SCALES = np.arange(0.82, 1.21, 0.03)
 _SCALE_SD = 0.08
 _ANCHOR_SD = 4.5
-_ANCHOR_REACH = 9.0
+_ANCHOR_REACH = 10.0
+"""A label set on the neighbouring body is still taken, and said (mm)."""
 _WEIGHT = 5.0
 _FORBIDDEN = -1e6
 _FLANK = (1.0, 5.0)

@@ -178,14 +178,14 @@ def paint_rootlets(canvas: Canvas, tissue: dict[str, float], contrast: float) ->
     """Dorsal and ventral rootlets C2–T1 from the cord to the canal's wall; returns labels.
 
     Each is a thin fan of filaments: wide where it enters the cord, narrow and lower at
-    the wall, above the pedicle it leaves by.
+    the wall, part of the way down to the foramen that its nerve leaves by.
     """
     body = canvas.anatomy
     labels = canvas.blank()
     value = tissue['csf'] + contrast * (tissue['cord'] - tissue['csf'])
     for spinal in ROOTLET_LEVELS:
         centre, length = body.entry(spinal)
-        drop = float(np.clip(0.45 * (centre - body.discs[spinal - 1]), 0.0, 9.0))
+        drop = float(np.clip(0.6 * (centre - body.discs[spinal - 1]), 0.0, 14.0))
         near = np.abs(canvas.s - centre + drop / 2) < (length + drop) / 2 + 3
         patch = canvas.patch(near & (np.abs(canvas.v) < 11), 14)
         if not patch.rows.size or centre > body.medulla_mm:
