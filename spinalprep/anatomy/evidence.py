@@ -17,7 +17,10 @@ from spinalprep.anatomy.landmarks import Points, extrapolate
 from spinalprep.anatomy.warps import DisplacementField
 
 MIN_VALID_FRACTION = 0.95
-"""Share of a slice's cord voxels that must be defined for the slice to count as covered."""
+"""Share of the voxels in and near a slice's cord that must be defined for it to count."""
+
+NEAR_MM = 3.0
+"""How near: a template cord that lies beside the subject's must be seen whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,9 @@ def overlap(
     warped = np.transpose(warped, order)
     valid = np.transpose(to_subject.valid, order)
     slices = _covered_slices(subject, mapping, axis, len(cord))
-    slices &= (cord & valid).sum((1, 2)) >= MIN_VALID_FRACTION * cord.sum((1, 2))
+    sizes = np.linalg.norm(subject.affine[:3, :3], axis=0)[order[1:]]
+    near = _dilated_in_plane(cord, sizes)
+    slices &= (near & valid).sum((1, 2)) >= MIN_VALID_FRACTION * near.sum((1, 2))
     slices &= cord.any((1, 2))
     result = {'covered_slices': int(slices.sum())}
     if not slices.any():
@@ -136,7 +141,6 @@ def overlap(
         return result | dict.fromkeys(missing, float('nan'))
     both = (cord & warped)[slices].sum((1, 2))
     total = cord[slices].sum((1, 2)) + warped[slices].sum((1, 2))
-    sizes = np.linalg.norm(subject.affine[:3, :3], axis=0)[order[1:]]
     distances = [
         np.linalg.norm((_centre(cord[k]) - _centre(warped[k])) * sizes)
         for k in np.flatnonzero(slices)
@@ -208,6 +212,13 @@ def _covered_slices(
     inside[nearest[mapping.covered]] = True
     inside[nearest[~mapping.covered]] = False
     return inside
+
+
+def _dilated_in_plane(cord: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Cord grown by :data:`NEAR_MM` within its slices, which the first axis counts."""
+    reach = np.ceil(NEAR_MM / sizes).astype(int)
+    size = (1, *(2 * reach + 1))
+    return ndimage.maximum_filter(cord.view(np.uint8), size) > 0
 
 
 def _centre(mask: np.ndarray) -> np.ndarray:
