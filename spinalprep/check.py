@@ -201,8 +201,7 @@ def _judge(item: Product, path: Path, grids: _Grids) -> Iterator[str]:
     try:
         content = _read(path)
         if item.kind == 'table':
-            if len(content.decode('utf-8').strip().splitlines()) < 2:
-                yield 'a table without rows'
+            yield from _judge_table(item, content.decode('utf-8'))
             return
         image, data = _as_image(content)
     except (OSError, EOFError, zlib.error, ValueError) as error:
@@ -228,6 +227,16 @@ def _judge_sidecar(path: Path) -> Iterator[str]:
         yield f'its sidecar {sidecar.name} is missing'
     except ValueError as error:
         yield f'its sidecar {sidecar.name} can not be read ({error})'
+
+
+def _judge_table(item: Product, text: str) -> Iterator[str]:
+    header, *rows = text.splitlines() or ['']
+    if tuple(header.split('\t')) != item.columns:
+        yield f'columns {header!r}, expected {" ".join(item.columns)}'
+    if not rows:
+        yield 'a table without rows'
+    elif any(row.count('\t') != header.count('\t') for row in rows):
+        yield 'rows of different length'
 
 
 def _judge_values(item: Product, data: Any) -> Iterator[str]:

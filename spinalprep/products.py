@@ -46,6 +46,8 @@ class Product:
     description: str
     values: str | None = None
     """Which values may stand beside 0, for masks, labels and points: see `label_names`."""
+    columns: tuple[str, ...] = ()
+    """Of a table."""
 
     @property
     def extension(self) -> str:
@@ -94,10 +96,15 @@ PRODUCTS: tuple[Product, ...] = (
     Product(
         'csa_per_slice', 'anat', '{source}_desc-perslice_csa_{modality}.tsv', 'table', 'cordref',
         'always', 'Cross-sectional area of the cord per slice, corrected for its angle.',
+        columns=(
+            'slice', 'level', 'area_mm2', 'angle_ap_deg', 'angle_rl_deg', 'diameter_ap_mm',
+            'diameter_rl_mm', 'eccentricity', 'orientation_deg', 'solidity', 'length_mm',
+        ),
     ),
     Product(
         'csa_per_level', 'anat', '{source}_desc-perlevel_csa_{modality}.tsv', 'table', 'cordref',
         'levels', 'Cross-sectional area of the cord per vertebral level.',
+        columns=('level', 'area_mm2', 'slices', 'length_mm'),
     ),
     Product(
         'cordref_in_template', 'anat', '{source}_space-{template}_desc-cordref_{modality}.nii.gz',

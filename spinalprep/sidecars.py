@@ -12,6 +12,23 @@ from spinalprep.products import PRECOMPUTABLE, Product
 BIDS_VERSION = '1.10.0'
 
 
+COLUMNS = {
+    'slice': ('Slice of the cord reference along inferior-superior, from 0 at the bottom', None),
+    'level': ('Vertebral level', None),
+    'slices': ('Number of slices', None),
+    'area_mm2': ('Cross-sectional area, perpendicular to the cord', 'mm^2'),
+    'angle_ap_deg': ('Tilt of the cord about the front-back axis', 'degree'),
+    'angle_rl_deg': ('Tilt of the cord about the right-left axis', 'degree'),
+    'diameter_ap_mm': ('Diameter, front to back', 'mm'),
+    'diameter_rl_mm': ('Diameter, right to left', 'mm'),
+    'eccentricity': ('Eccentricity of the ellipse with the same second moments', None),
+    'orientation_deg': ('Angle of the long axis to right-left', 'degree'),
+    'solidity': ('Area over that of the convex hull', None),
+    'length_mm': ('Length of cord', 'mm'),
+}
+"""Column of a table to its description and unit."""
+
+
 def provenance(
     *,
     source: str,
@@ -98,8 +115,15 @@ def sidecar(
     content: dict[str, Any] = {
         'Description': item.description,
         'Sources': [facts['source']] if item.name == 'cordref' or not cordref else [cordref],
-        'SpatialReference': cordref if item.space == 'cordref' else template.get('identity'),
     }
+    if item.kind == 'table':
+        for name in item.columns:
+            described, unit = COLUMNS[name]
+            content[name] = {'Description': described} | ({'Units': unit} if unit else {})
+    else:
+        content['SpatialReference'] = (
+            cordref if item.space == 'cordref' else template.get('identity')
+        )
     if given:
         content['Sources'] = [*content['Sources'], str(given)]
     if item.kind == 'image':

@@ -47,7 +47,9 @@ def write_product(item, folder: Path) -> str:
     """A small file that passes for a product."""
     path = folder / f'{item.name}{item.extension}'
     if item.kind == 'table':
-        path.write_text('slice\tarea_mm2\n0\t70.5\n')
+        path.write_text(
+            '\t'.join(item.columns) + '\n' + '\t'.join('1' for _ in item.columns) + '\n'
+        )
         return str(path)
     affine = TEMPLATE_AFFINE if item.space == 'template' else CORDREF_AFFINE
     shape = SHAPES[item.space]

@@ -141,6 +141,21 @@ def test_wrong_values_and_shapes_are_told(layout, name, change, message):
     assert any(message in problem.text for problem in problems)
 
 
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', 'columns'),
+        ('level\tarea\nC2\t1\n', 'columns'),
+        ('level\tarea_mm2\tslices\tlength_mm\n', 'without rows'),
+        ('level\tarea_mm2\tslices\tlength_mm\nC2\t70\n', 'different length'),
+    ],
+)
+def test_a_table_that_is_none_is_told(layout, text, message):
+    path_of(layout, 'csa_per_level').write_text(text)
+    problems = check(layout.out).problems
+    assert any(message in problem.text for problem in problems)
+
+
 @pytest.mark.parametrize('name', ['cord_dseg', 'warp_template2cordref', 'warp_cordref2template'])
 def test_a_grid_that_is_off_is_told(layout, name):
     path = path_of(layout, name)

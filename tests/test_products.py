@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from spinalprep import layout, products, selection
+from spinalprep import layout, products, selection, sidecars
+from spinalprep.anatomy.tables import SLICE_COLUMNS
 from spinalprep.products import PRODUCTS, expected, file_name, is_product_file, product
 
 SEED_NAMES = {
@@ -40,6 +41,13 @@ def test_names_are_unique_and_conditions_known():
         assert len(set(files)) == len(PRODUCTS)
     assert {item.when for item in PRODUCTS} == set(products.CONDITIONS)
     assert set(products.PRECOMPUTABLE) <= set(products.names())
+
+
+def test_every_column_of_a_table_is_described():
+    for item in PRODUCTS:
+        assert bool(item.columns) == (item.kind == 'table')
+        assert set(item.columns) <= set(sidecars.COLUMNS)
+    assert set(SLICE_COLUMNS) | {'slice', 'level'} == set(product('csa_per_slice').columns)
 
 
 def test_every_product_with_labels_says_what_they_mean():

@@ -111,6 +111,8 @@ def test_sidecars_say_where_things_come_from(files, make_sink, tmp_path):
     assert sidecar('warp_cordref2template')['SpatialReference'] == 'PAM50@abc'
     assert sidecar('warp_cordref2template')['RegistrationPath'] == 'rootlet'
     assert sidecar('warp_cordref2template_other')['RegistrationPath'] == 'disc'
+    assert sidecar('csa_per_level')['area_mm2']['Units'] == 'mm^2'
+    assert 'SpatialReference' not in sidecar('csa_per_level')
     for name in summary['products']:
         content = sidecar(name)
         assert (content['Verdict'], content['VerdictReasons']) == ('WARN', ['few discs'])
