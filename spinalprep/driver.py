@@ -120,7 +120,8 @@ def _try_candidates(
             if record.status == COMPLETED:
                 entry['outcome'] = 'used'
             return
-        entry |= {'outcome': 'rejected', 'reason': rejecting[0].message}
+        reason = rejecting[0].message.removeprefix(f'{candidate.path}: ')
+        entry |= {'outcome': 'rejected', 'reason': reason}
     _reject(record, [f'{entry["path"]}: {entry["reason"]}' for entry in record.candidates])
 
 

@@ -111,7 +111,7 @@ class Find(SimpleInterface):
         }
         Path(runtime.cwd, 'command.json').write_text(json.dumps(command))
         if 'reject' in order:
-            raise CordReferenceRejected(order['reject'])
+            raise CordReferenceRejected(f'{self.inputs.in_file}: {order["reject"]}')
         if order.get('interrupt'):
             raise KeyboardInterrupt
         self._results['order'] = order
