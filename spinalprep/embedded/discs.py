@@ -8,13 +8,13 @@ looks like a few per cent of scale), so numbers need the top of C1 or a known di
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 
-from ..anatomy.centerline import Centerline
-from .straight import straightened
+from spinalprep.anatomy.centerline import Centerline
+from spinalprep.embedded.straight import straightened
 
 STEP = 0.5
 """Sampling along the cord (mm)."""
@@ -184,6 +184,9 @@ def find_discs(
         key=lambda chain: chain[0],
     )
     total, first, rows = best
+    if (not rows or total <= _FORBIDDEN / 2) and anchor is not None:
+        why = f'no chain of discs passes where disc {anchor[0]} was given'
+        return replace(find_discs(sheet, front), numbered=False, why=why)
     if not rows or total <= _FORBIDDEN / 2:
         return Discs((), (), (), (), False, 'no chain of discs fits the image')
     values = tuple(range(first, first + len(rows)))
@@ -228,7 +231,8 @@ def _chain(arc, score, scale, top, anchor) -> tuple[float, int, list[int]]:
     for k in range(LAST - FIRST + 1):
         local = reward.copy()
         if anchor is not None and anchor[0] == k + FIRST:
-            local -= 0.5 * ((arc - anchor[1]) / _ANCHOR_SD) ** 2
+            away = np.abs(arc - anchor[1])
+            local -= np.where(away > _ANCHOR_REACH, -_FORBIDDEN, 0.5 * (away / _ANCHOR_SD) ** 2)
         total[k] = _start(arc, k, scale, spacing, upper, top, anchor) + local
         if k:
             reached, origin = _step(total[k - 1], spacing[k - 1])

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter1d
 
-from ..anatomy.centerline import Centerline
-from ..anatomy.finder import CordResult
-from .spine import SpineLabels
-from .straight import cord_coordinates
+from spinalprep.anatomy.centerline import Centerline
+from spinalprep.anatomy.finder import CordResult
+from spinalprep.embedded.spine import SpineLabels
+from spinalprep.embedded.straight import cord_coordinates
 
 LEVELS = range(2, 10)
 """Spinal levels that SCT labels: C2 … C8 = 8, T1 = 9."""
@@ -329,9 +329,10 @@ def _number(fans: list[_Fan], levels: _Levels) -> int:
         offset = np.mean(levels.level(arcs) - (spinal - _NOMINAL))
         way = arcs - levels.arc(spinal)
         misfit = np.median(np.abs(drops - shares * np.maximum(way, 0)), axis=1)
-        misfit += 2.0 * np.maximum(-np.median(way), 0)
         descent = (misfit / 1.5) ** 2 + ((shares[:, 0] - _DESCENT[0]) / _DESCENT[1]) ** 2
-        costs[first] = float(descent.min() + (offset / _OFFSET_SD) ** 2)
+        # nerves do not rise to their foramen, or hardly
+        rise = max(-float(np.median(way)), 0.0) / 4.0
+        costs[first] = float(descent.min() + rise**2 + (offset / _OFFSET_SD) ** 2)
     return min(costs, key=costs.get)
 
 

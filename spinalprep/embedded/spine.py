@@ -12,12 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from ..anatomy.centerline import Centerline
-from ..anatomy.finder import CordResult
-from .discs import FIRST, Discs, column_sheet, find_discs
-from .straight import cord_coordinates, frames_at, straightened
+from spinalprep.anatomy.centerline import Centerline
+from spinalprep.anatomy.finder import CordResult
+from spinalprep.anatomy.labels import CANAL, CORD, DISC_POINT_OF_MAP, VERTEBRAE
+from spinalprep.embedded.discs import FIRST, Discs, column_sheet, find_discs
+from spinalprep.embedded.straight import cord_coordinates, frames_at, straightened
 
-CORD, CANAL = 1, 2
+_VERTEBRA = dict(enumerate(VERTEBRAE, start=1))
+"""Vertebra 1 = C1 … 20 = L1 → value in the map."""
+_DISC = {point: value for value, point in DISC_POINT_OF_MAP.items()}
+"""SCT's disc 3 = C2/C3 … → value in the map."""
 _GAP_MM = 1.0
 """From the canal's front wall to the back of a disc: dura and ligament."""
 
@@ -47,22 +51,6 @@ class SpineLabels:
     found: np.ndarray
     numbered: bool
     why: str
-
-
-def vertebra_value(level: int) -> int:
-    """TotalSpineSeg's value of the vertebra below SCT's disc label `level` (1 = C1)."""
-    for first, value in ((20, 41), (8, 21)):
-        if level >= first:
-            return value + level - first
-    return 10 + level
-
-
-def disc_value(label: int) -> int:
-    """TotalSpineSeg's value of the disc with SCT's label (3 = C2/C3 … 25 = L5/S1)."""
-    for first, value in ((25, 100), (20, 91), (8, 71)):
-        if label >= first:
-            return value + label - first
-    return 60 + label
 
 
 def segment_spine(
@@ -184,19 +172,19 @@ def _label_column(labels, image, affine, line, discs: Discs, top, wall) -> None:
         if level == 2:
             dens = (column.arc > above) & (np.abs(column.right) < 5.5) & (column.ahead < 11.5)
             dens &= column.arc < (above if top is None else top + 1.0)
-            flat[column.index[dens]] = vertebra_value(2)
+            flat[column.index[dens]] = _VERTEBRA[2]
         inside &= np.abs(column.right) < width
-        flat[column.index[inside]] = vertebra_value(level)
+        flat[column.index[inside]] = _VERTEBRA[level]
     if top is not None:
         middle = top - 9.0
         arch = (np.abs(column.arc - middle) < 5.5) & (np.abs(column.right) < 14)
         arch &= (column.ahead > 12.0) & (column.ahead < 17.0)
-        flat[column.index[arch]] = vertebra_value(1)
+        flat[column.index[arch]] = _VERTEBRA[1]
     for value, arc, slope in zip(discs.values, discs.arc, discs.slope, strict=True):
         depth, width = sizes.get(value, sizes.get(value - 1, (16.0, 11.0)))
         blob = np.abs(column.arc - arc - slope * column.ahead) < height / 2
         blob &= (column.ahead < depth) & (np.abs(column.right) < width)
-        flat[column.index[blob]] = disc_value(value)
+        flat[column.index[blob]] = _DISC[value]
 
 
 def _cuts(discs: Discs, top: float | None) -> dict[int, tuple[float, float, float, float]]:
@@ -258,7 +246,7 @@ def _outline(profile: np.ndarray, position: np.ndarray, expected: float, sd: flo
 
 
 def disc_height(image, affine, line, discs: Discs, wall) -> float:
-    """Typical height (mm) of the discs: between the outermost strong edges around them."""
+    """Typical height (mm) of the discs: between the edges above and below them."""
     reach = np.arange(-6.0, 6.01, 0.25)
     edges = np.zeros(len(reach))
     for arc, slope in zip(discs.arc, discs.slope, strict=True):
@@ -272,6 +260,9 @@ def disc_height(image, affine, line, discs: Discs, wall) -> float:
             )
             profile += np.nan_to_num(np.log(np.maximum(values, 1.0))).mean((1, 2))
         edges += np.abs(np.gradient(profile))
-    edges = edges + edges[::-1]
-    half = reach[(reach > 1.0) & (edges > 0.5 * edges[np.abs(reach) < 5].max())]
-    return float(np.clip(2 * (half.max() if half.size else 2.5), 3.0, 8.0))
+    edges = (edges + edges[::-1])[len(reach) // 2 :]
+    half = reach[len(reach) // 2 :]
+    edges = np.where((half > 1.0) & (half < 5.0), edges, 0)
+    edges = np.clip(edges - 0.3 * edges.max(), 0, None)
+    middle = float(edges @ half / edges.sum()) if edges.sum() > 0 else 2.5
+    return float(np.clip(2 * middle, 3.0, 8.0))

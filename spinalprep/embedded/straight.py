@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from ..anatomy.centerline import Centerline
+from spinalprep.anatomy.centerline import Centerline
 
 
 def frames_at(line: Centerline, arc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

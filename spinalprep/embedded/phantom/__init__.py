@@ -8,10 +8,10 @@
 - :func:`write_dataset`: the BIDS dataset of the demo.
 """
 
-from .dataset import write_dataset
-from .generate import Phantom, make_phantom
-from .params import PhantomParams
-from .template import make_template, template_landmarks, write_template
+from spinalprep.embedded.phantom.dataset import write_dataset
+from spinalprep.embedded.phantom.generate import Phantom, make_phantom
+from spinalprep.embedded.phantom.params import PhantomParams
+from spinalprep.embedded.phantom.template import make_template, template_landmarks, write_template
 
 __all__ = [
     'Phantom',

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from .anatomy import Anatomy
+from spinalprep.embedded.phantom.anatomy import Anatomy
 
 
 def cover(distance: np.ndarray, width: np.ndarray | float) -> np.ndarray:

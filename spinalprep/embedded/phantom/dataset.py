@@ -8,8 +8,8 @@ from pathlib import Path
 
 import nibabel as nib
 
-from .generate import make_phantom
-from .params import PhantomParams
+from spinalprep.embedded.phantom.generate import make_phantom
+from spinalprep.embedded.phantom.params import PhantomParams
 
 SUBJECTS = {'01': (21, ('T2w', 'T1w')), '02': (22, ('T1w',))}
 """Participant label → seed and contrasts."""

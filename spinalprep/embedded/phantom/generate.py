@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from .anatomy import LAST_DISC, ROOTLET_LEVELS, Anatomy, draw_anatomy
-from .canvas import Canvas
-from .params import PhantomParams
-from .spine import (
+from spinalprep.embedded.phantom.anatomy import LAST_DISC, ROOTLET_LEVELS, Anatomy, draw_anatomy
+from spinalprep.embedded.phantom.canvas import Canvas
+from spinalprep.embedded.phantom.params import PhantomParams
+from spinalprep.embedded.phantom.spine import (
     GAP,
     paint_canal,
     paint_cord,
@@ -19,7 +19,13 @@ from .spine import (
     paint_rootlets,
     paint_vertebrae,
 )
-from .tissues import SIGNALS, paint_airway, paint_body, paint_head, paint_marker
+from spinalprep.embedded.phantom.tissues import (
+    SIGNALS,
+    paint_airway,
+    paint_body,
+    paint_head,
+    paint_marker,
+)
 
 CORD_SIGNAL = 400.0
 """Mean signal of the cord in the stored image, before the bias field."""

@@ -5,23 +5,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import LAST_DISC, ROOTLET_LEVELS
-from .canvas import Canvas, Patch, cover, ellipse
+from spinalprep.anatomy.labels import DISC_POINT_OF_MAP, VERTEBRAE
+from spinalprep.embedded.phantom.anatomy import LAST_DISC, ROOTLET_LEVELS
+from spinalprep.embedded.phantom.canvas import Canvas, Patch, cover, ellipse
 
+_VERTEBRA = dict(enumerate(VERTEBRAE, start=1))
+"""Vertebra 1 = C1 … 20 = L1 → value in the map."""
+_DISC = {point: value for value, point in DISC_POINT_OF_MAP.items()}
+"""SCT's disc 3 = C2/C3 … → value in the map."""
 GAP = 1.0
 """Between the canal's front wall and the vertebral bodies: dura and ligament (mm)."""
 FORAMEN_S = 8.0
 """Above this (mm over C1's top) the canal has opened into the skull."""
-
-
-def vertebra_value(level: int) -> int:
-    """TotalSpineSeg's value of vertebra 1 = C1 … 19 = T12."""
-    return 10 + level if level <= 7 else 13 + level
-
-
-def disc_value(label: int) -> int:
-    """TotalSpineSeg's value of the disc with SCT's label 3 = C2/C3 … 19 = T11/T12."""
-    return 60 + label if label <= 7 else 63 + label
 
 
 def _bone(canvas: Canvas, spine: np.ndarray, patch: Patch, edges: list, level: int, tissue: dict):
@@ -32,7 +27,7 @@ def _bone(canvas: Canvas, spine: np.ndarray, patch: Patch, edges: list, level: i
         inner = inner * cover(distance + 0.9, width)
     canvas.paint(patch, outer, tissue['cortex'])
     canvas.paint(patch, inner, tissue['marrow'])
-    canvas.label(spine, patch, outer, vertebra_value(level))
+    canvas.label(spine, patch, outer, _VERTEBRA[level])
 
 
 def paint_vertebrae(canvas: Canvas, spine: np.ndarray, tissue: dict[str, float]) -> None:
@@ -151,7 +146,7 @@ def paint_discs(canvas: Canvas, spine: np.ndarray, tissue: dict[str, float]) -> 
         share = cover(along, patch.hs) * cover(np.abs(patch.u) - side, patch.hu)
         share = share * cover(np.abs(behind - depth / 2) - depth / 2, patch.hv)
         canvas.paint(patch, share, tissue['annulus'])
-        canvas.label(spine, patch, share, disc_value(label))
+        canvas.label(spine, patch, share, _DISC[label])
         f = ((behind - depth * 0.45) / (depth * 0.33)) ** 2 + (patch.u / (0.75 * half)) ** 2
         core = cover(along + 0.8, patch.hs) * np.clip(1.5 * (1.2 - f), 0, 1)
         canvas.paint(patch, core, tissue['nucleus'])

@@ -8,11 +8,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from .anatomy import mean_anatomy
-from .canvas import Canvas
-from .generate import Phantom, assemble, body_landmarks, paint
-from .params import PhantomParams
-from .tissues import SIGNALS
+from spinalprep.embedded.phantom.anatomy import mean_anatomy
+from spinalprep.embedded.phantom.canvas import Canvas
+from spinalprep.embedded.phantom.generate import Phantom, assemble, body_landmarks, paint
+from spinalprep.embedded.phantom.params import PhantomParams
+from spinalprep.embedded.phantom.tissues import SIGNALS
 
 _BOTTOM_LEVEL = 17.0
 _TOP_MM = 14.0

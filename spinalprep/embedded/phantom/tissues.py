@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas, cover, ellipse
+from spinalprep.embedded.phantom.canvas import Canvas, cover, ellipse
 
 # relative to the cord's mean
 SIGNALS = {
