@@ -43,7 +43,7 @@ def make_subject(folder: Path, seed: int = 7) -> tuple[Path, Path]:
     if anat.is_file() and func.is_file():
         return anat, func  # kept, so that a second run finds its results
     folder.mkdir(parents=True, exist_ok=True)
-    phantom = make_phantom(PhantomParams(seed=seed, contrast='T2w'))
+    phantom = make_phantom(PhantomParams(seed=seed, contrast='T2w', top_mm=20, bottom_level=10.2))
     nb.save(phantom.image, anat)
     middle = (phantom.disc_points[4] + phantom.disc_points[7]) / 2
     affine = np.diag([2.0, 2.0, 4.0, 1.0])
@@ -74,13 +74,16 @@ def mean_volume(in_file):
     return str(out_file)
 
 
-def mean_signal(in_file, mask_file):
-    """Mean of each volume inside a mask, one number per line."""
+def mean_signal(in_file, mask_file, evidence):
+    """Mean of each volume inside a mask, one number per line, unless the reference is bad."""
     from pathlib import Path
 
     import nibabel as nb
     import numpy as np
 
+    # a verdict stops nothing by itself: what it means is the host's choice
+    if evidence['verdict'] == 'FAIL':
+        raise RuntimeError(f'the cord reference is FAIL: {"; ".join(evidence["reasons"])}')
     inside = np.asanyarray(nb.load(mask_file).dataobj) > 0
     out_file = Path('cord_signal.tsv').absolute()
     np.savetxt(out_file, nb.load(in_file).get_fdata()[inside].mean(0), '%.4f', header='cord')
@@ -120,7 +123,7 @@ def init_host_wf(
     extract = pe.Node(
         Function(
             function=mean_signal,
-            input_names=['in_file', 'mask_file'],
+            input_names=['in_file', 'mask_file', 'evidence'],
             output_names=['out_file'],
         ),
         name='extract',
@@ -134,6 +137,7 @@ def init_host_wf(
         (average, cord_in_func, [('out_file', 'dest_file')]),
         (cordref_wf, cord_in_func, [('outputnode.warp_template2cordref', 'warps')]),
         (cord_in_func, extract, [('out_file', 'mask_file')]),
+        (cordref_wf, extract, [('outputnode.evidence', 'evidence')]),
     ])  # fmt: skip
     return host
 
