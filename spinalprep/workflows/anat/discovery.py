@@ -14,6 +14,7 @@ from spinalprep.interfaces.discovery import Conform, FieldOfView, MatchGrid
 from spinalprep.interfaces.labelling import SplitSpineMap
 from spinalprep.policy import Policy
 from spinalprep.toolbox import Toolbox
+from spinalprep.workflows.anat.nodes import deepseg_node
 
 
 @tag('spinal.discover')
@@ -81,6 +82,7 @@ cord, found by `sct_deepseg` (SCT {toolbox.version}); images in which fewer than
         niu.IdentityInterface(fields=['cordref', 'discovery_cord', 'evidence', 'notes']),
         name='outputnode',
     )
+    common = {'policy': policy, 'toolbox': toolbox, 'omp_nthreads': omp_nthreads}
     limits = policy.time_limits
     conform = pe.Node(Conform(), name='conform')
     reorient = pe.Node(
@@ -110,35 +112,18 @@ cord, found by `sct_deepseg` (SCT {toolbox.version}); images in which fewer than
             (match_cord, cord, [('out_file', 'cord_file')]),
         ])  # fmt: skip
     elif policy.discover.method == 'contrast_agnostic':
-        discover = pe.Node(
-            sct.DeepSeg(
-                task='spinalcord',
-                toolbox=toolbox,
-                num_threads=omp_nthreads,
-                timeout=limits.spinalcord,
-                out_file='cord.nii.gz',
-                allow_empty=True,  # an image without cord is rejected, with the reason
-            ),
+        discover = deepseg_node(
+            'spinalcord',
             name='discover',
-            n_procs=omp_nthreads,
+            **common,
+            allow_empty=True,  # an image without cord is rejected, with the reason
         )
         workflow.connect([
             (reorient, discover, [('out_file', 'in_file')]),
             (discover, cord, [('out_file', 'cord_file')]),
         ])  # fmt: skip
     else:
-        discover = pe.Node(
-            sct.DeepSeg(
-                task='spine',
-                toolbox=toolbox,
-                num_threads=omp_nthreads,
-                timeout=limits.spine,
-                out_file='spine.nii.gz',
-                label_vertebrae=False,
-            ),
-            name='discover',
-            n_procs=omp_nthreads,
-        )
+        discover = deepseg_node('spine', name='discover', **common, label_vertebrae=False)
         split = pe.Node(SplitSpineMap(), name='split')
         workflow.connect([
             (reorient, discover, [('out_file', 'in_file')]),

@@ -7,11 +7,11 @@ import nipype.interfaces.utility as niu
 import nipype.pipeline.engine as pe
 from niworkflows.engine import Workflow, tag
 
-from spinalprep.interfaces import sct
 from spinalprep.interfaces.discovery import MatchGrid
 from spinalprep.interfaces.rootlets import RootletEligibility
 from spinalprep.policy import Policy
 from spinalprep.toolbox import Toolbox
+from spinalprep.workflows.anat.nodes import deepseg_node
 
 
 def why_no_rootlets(modality: str, policy: Policy) -> str:
@@ -108,17 +108,13 @@ Nerve rootlets were segmented with `sct_deepseg` where enough cord was in view.
         ),
         name='eligibility',
     )
-    rootlets = pe.Node(
-        sct.DeepSeg(
-            task='rootlets',
-            toolbox=toolbox,
-            num_threads=omp_nthreads,
-            timeout=policy.time_limits.rootlets,
-            out_file='rootlets.nii.gz',
-            tolerate_failure=True,
-        ),
+    rootlets = deepseg_node(
+        'rootlets',
         name='rootlets',
-        n_procs=omp_nthreads,
+        policy=policy,
+        toolbox=toolbox,
+        omp_nthreads=omp_nthreads,
+        tolerate_failure=True,
     )
     workflow.connect([
         (inputnode, eligibility, [

@@ -22,6 +22,7 @@ from spinalprep.interfaces.labelling import (
 )
 from spinalprep.policy import Policy
 from spinalprep.toolbox import Toolbox
+from spinalprep.workflows.anat.nodes import deepseg_node
 
 RESULTS = (
     'cord_dseg',
@@ -116,23 +117,13 @@ def init_segmentation_wf(
     spine_map = pe.Node(niu.IdentityInterface(fields=['labels_file']), name='spine_buffer')
     discs = pe.Node(NumberedDiscs(), name='discs')
     split = pe.Node(SplitSpineMap(), name='split')
+    common = {'policy': policy, 'toolbox': toolbox, 'omp_nthreads': omp_nthreads}
     limits = policy.time_limits
 
     # 1. TotalSpineSeg's map and disc points: computed or given
     if runs_spine:
-        spine = pe.Node(
-            sct.DeepSeg(
-                task='spine',
-                toolbox=toolbox,
-                num_threads=omp_nthreads,
-                timeout=limits.spine,
-                out_file='spine.nii.gz',
-                # the subject can go on by rootlets, which carry their own numbers
-                tolerate_failure=True,
-            ),
-            name='spine',
-            n_procs=omp_nthreads,
-        )
+        # the subject can go on by rootlets, which carry their own numbers
+        spine = deepseg_node('spine', name='spine', **common, tolerate_failure=True)
         workflow.connect([
             (inputnode, spine, [('cordref', 'in_file')]),
             (spine, spine_map, [('labels_file', 'labels_file')]),
@@ -164,17 +155,7 @@ def init_segmentation_wf(
     elif policy.segmentation.reuse_discovery:
         _connect_given(workflow, inputnode, 'discovery_cord', cord, 'in_file')
     else:
-        segment = pe.Node(
-            sct.DeepSeg(
-                task='spinalcord',
-                toolbox=toolbox,
-                num_threads=omp_nthreads,
-                timeout=limits.spinalcord,
-                out_file='cord.nii.gz',
-            ),
-            name='segment',
-            n_procs=omp_nthreads,
-        )
+        segment = deepseg_node('spinalcord', name='segment', **common)
         workflow.connect([
             (inputnode, segment, [('cordref', 'in_file')]),
             (segment, cord, [('out_file', 'in_file')]),
