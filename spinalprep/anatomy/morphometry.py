@@ -96,17 +96,6 @@ def volume_mm3(mask: np.ndarray, affine: np.ndarray) -> float:
     return float(np.asarray(mask, dtype=float).sum() * abs(np.linalg.det(affine[:3, :3])))
 
 
-def cord_length_mm(mask: np.ndarray, affine: np.ndarray) -> float:
-    """Length (mm) of a cord mask along its centreline, the end slices included.
-
-    Raises
-    ------
-    ValueError
-        If the mask is empty or covers fewer than five slices.
-    """
-    return float(slice_morphometry(mask, affine)['length'].sum())
-
-
 def summarise_csa(
     slices: np.ndarray, areas: np.ndarray, levels: np.ndarray | None = None
 ) -> dict[str, object]:

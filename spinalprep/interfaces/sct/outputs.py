@@ -14,9 +14,6 @@ from spinalprep.errors import InputImageError
 AFFINE_TOLERANCE_MM = 1e-3
 """SCT's own tolerance between grids."""
 
-NO_DISPLACEMENT = 1e4
-"""Longer vectors of a warp, in mm, stand for "undefined"."""
-
 
 class BadOutput(ValueError):
     """An output is missing or can't be right; the message names the file and says why."""
@@ -126,13 +123,15 @@ def check_warp(path: Path, *, like: str | Path, any_axes: bool = False) -> str:
     BadOutput
         If it isn't there, isn't a field, has another grid, or is defined nowhere.
     """
+    from spinalprep.anatomy.warps import INVALID
+
     image, data = load_image(path)
     if data.ndim != 5 or data.shape[3:] != (1, 3):
         raise BadOutput(f'{path} is no displacement field: its shape is {data.shape}')
     _check_grid(path, image, Path(like), any_axes=any_axes)
     if np.isnan(data).any():
         raise BadOutput(f'{path} has vectors that are not a number')
-    if not (np.abs(data) < NO_DISPLACEMENT).all(axis=-1).any():
+    if not (np.abs(data) < INVALID).all(axis=-1).any():
         raise BadOutput(f'{path} is defined nowhere')
     return str(path)
 
