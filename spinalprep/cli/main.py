@@ -45,6 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SpinalprepError as error:
         print(f'spinalprep: {error}', file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(
+            f'spinalprep: {error.strerror or error}: {error.filename or arguments.command}. '
+            'Mend it and give the same command again: it goes on with what is not finished.',
+            file=sys.stderr,
+        )
+        return ExitCode.ENVIRONMENT
     except KeyboardInterrupt:
         print(
             'spinalprep: interrupted; the same command goes on with what is not finished',

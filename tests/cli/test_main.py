@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: light to start, strict on usage, exit codes as the one table has them."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 
@@ -248,6 +250,20 @@ def test_an_interruption_is_told_and_recorded(world, capsys):
     assert record_of(world)['failure']['message'] == 'interrupted'
     assert main(['check', STEP, '--out', 'out']) == ExitCode.SUBJECT
     assert 'sub-02 was selected and has no record' in capsys.readouterr().out
+
+
+def test_a_full_disk_is_told_in_one_line(world, capsys, monkeypatch):
+    dataset(world / 'ds', sub_01_T2w={})
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(path, text, **_):
+        raise full
+
+    monkeypatch.setattr('pathlib.Path.write_text', write)
+    assert main(RUN) == ExitCode.ENVIRONMENT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('spinalprep: No space left on device: ')
+    assert str(world) in line or 'out/' in line
 
 
 def test_the_doctor(world, capsys):
