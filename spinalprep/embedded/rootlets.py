@@ -36,7 +36,7 @@ _DESCENT = (0.6, 0.2)
 _DARK = 0.3
 _NARROWING = 0.5
 """How much narrower a fan is at the wall than at the cord."""
-_WEAKEST = 0.06
+_WEAKEST = 0.04
 _SPACING_SD = 0.12
 _FORBIDDEN = -1e6
 
@@ -235,7 +235,7 @@ def _sheared(dark: np.ndarray, drop: float) -> np.ndarray:
         share = np.interp(at, rows, known[:, k].astype(float), left=0, right=0)
         total += np.interp(at, rows, np.where(known[:, k], dark[:, k], 0), left=0, right=0)
         weight += share
-    return np.where(weight > 1, total / np.maximum(weight, 1), np.nan)
+    return np.where(weight > 0.5, total / np.maximum(weight, 0.5), np.nan)
 
 
 def _contrast(profile: np.ndarray, spacing: float) -> np.ndarray:
@@ -352,6 +352,9 @@ def _label(labels: np.ndarray, ring: _Ring, fan: _Fan, value: int) -> None:
         for part in (ring.anterior > 0, ring.anterior <= 0):
             here = inside & side & part
             core = here & ring.inner
+            if core.sum() < 6 or np.ptp(ring.right[core]) < 1.0:
+                # thick voxels leave hardly any that touch neither cord nor wall
+                core = here & (ring.across > 0.1) & (ring.across < 0.9)
             if core.sum() < 6 or np.ptp(ring.right[core]) < 1.0:
                 chosen |= core
                 continue
