@@ -27,7 +27,7 @@ RADII = np.arange(0.0, 12.0, RADIAL_MM)
 """Samples along a ray (mm)."""
 EDGE_MM = (2.0, 9.0)
 """Where the cord's edge may lie (mm from the centre)."""
-LEVEL = 0.45
+LEVEL = 0.47
 """Height of the edge between cord (0) and CSF (1). Half would be the middle of the blur;
 raters draw a little within, and peaks of noisy CSF lie a little high."""
 ALONG_MM = 2.5
@@ -38,6 +38,10 @@ PRIOR_COST = 0.15
 """Cost of an edge 1 mm off the expected radius, in units of a clear edge."""
 HARMONICS = 6
 """The outline keeps angular frequencies up to this."""
+INNERMOST = 0.6
+"""Share of the steepest edge that an edge further inside must reach to be the cord's."""
+PLATEAU = 0.25
+"""Share of the edge's slope below which the fluid's level is reached."""
 MARGIN_MM = 2.0
 """Planes beyond the ends of the centreline."""
 
@@ -152,6 +156,11 @@ def find_edges(
     cord = ndimage.median_filter(cord, (_odd(15.0 / step_mm), 1), mode='nearest')
     cord = ndimage.gaussian_filter1d(cord, 2.0, axis=1, mode='wrap')
     outside = _take(ndimage.gaussian_filter1d(signal, 0.4 / RADIAL_MM, axis=2), steepest, 0, 3.0)
+    slope = _take(rise, steepest, 0, 3.0)
+    flat = slope < PLATEAU * slope[..., :1]
+    top = np.where(flat.any(axis=2), flat.argmax(axis=2), outside.shape[2] - 1)
+    reached = np.arange(outside.shape[2]) <= top[..., None]
+    outside = np.where(reached, outside, -np.inf)
     csf = outside.max(axis=2)
     peak = np.minimum(steepest + outside.argmax(axis=2), len(RADII) - 1)
     edges = _last_crossing(signal, (1 - LEVEL) * cord + LEVEL * csf, peak)
@@ -209,7 +218,12 @@ def _common_radius(rise: np.ndarray, step_mm: float) -> np.ndarray:
     """Radius (mm) of the steepest rise of all rays of a plane; shape (n,)."""
     common = ndimage.gaussian_filter1d(np.median(rise, axis=1), 5.0 / step_mm, axis=0)
     likely = (RADII >= 2.5) & (RADII <= 8.0)
-    return RADII[likely][common[:, likely].argmax(axis=1)]
+    inner = common[:, likely]
+    # the innermost of the clear edges: beyond the fluid there may be a steeper one
+    before = np.pad(inner, ((0, 0), (1, 1)), constant_values=-np.inf)
+    peak = (inner >= before[:, :-2]) & (inner >= before[:, 2:])
+    clear = peak & (inner >= INNERMOST * inner.max(axis=1, keepdims=True))
+    return RADII[likely][clear.argmax(axis=1)]
 
 
 def _take(signal: np.ndarray, index: np.ndarray, low_mm: float, high_mm: float) -> np.ndarray:

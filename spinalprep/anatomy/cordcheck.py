@@ -20,16 +20,20 @@ AGREEMENT = 0.8
 """Share of a plane's rays that must agree."""
 LIMITS = {
     'agreement': (0.93, 1.0),
-    'ring': (0.22, 1.0),
+    'ring': (0.15, 1.0),
     'asymmetry': (0.0, 0.12),
     'roughness': (0.0, 0.06),
     'aspect': (0.6, 2.6),
     'area_change': (0.0, 0.12),
     'area': (26.0, 105.0),
 }
-"""Where the numbers of :class:`SelfCheck` lie for a cord. Outlines in T2w and T1w images of
+"""Where the numbers of :class:`SelfCheck` may lie for a cord. Outlines in T2w and T1w images of
 cords, also noisy and coarse ones, stay within half of these; chance structures in noise and
 tubes of other kinds don't."""
+WEAK_RING = 0.22
+"""With less contrast the outline must speak for itself: the upper limits of
+:data:`SHAPE_LIMITS` are halved."""
+SHAPE_LIMITS = ('asymmetry', 'roughness', 'area_change')
 WEAKEST = 15.0
 """Percentile of the rays' contrast that stands for the weakest."""
 EVENNESS = 0.25
@@ -39,7 +43,7 @@ FADING = 0.5
 lies beyond can't be told from roots."""
 AREA_MM2 = (18.0, 140.0)
 """Areas that a cord may have."""
-GAP_MM = 30.0
+GAP_MM = 40.0
 """A stretch of doubt this long is bridged (lesion, stenosis), if twice as much cord follows."""
 FIELD_END_MM = 8.0
 """Doubt this close to the end of the field of view is of the field's making."""
@@ -111,6 +115,8 @@ class SelfCheck:
             return f'only {self.length_mm:.0f} mm look like cord, {SHORTEST_MM:.0f} are needed'
         for name, (low, high) in LIMITS.items():
             value = self.area_mm2[1] if name == 'area' else getattr(self, name)
+            if self.ring < WEAK_RING and name in SHAPE_LIMITS:
+                high /= 2
             if not low <= value <= high:
                 return (
                     f'{_WORDS[name]} is {value:.2f}, and {low:.2f} to {high:.2f} for a cord '

@@ -164,7 +164,7 @@ def _best_candidate(signal: np.ndarray, affine: np.ndarray, contrast: str | None
 
 def _merit(signal: np.ndarray, affine: np.ndarray, path: RingPath) -> tuple[float, str | None]:
     """Length (mm) of a candidate that looks like cord, and what speaks against it."""
-    contour, planes = _trace(signal, affine, path, step_mm=2.0, rounds=2)
+    contour, planes = _trace(signal, affine, path, step_mm=2.0, rounds=3)
     ends = find_ends(contour, planes, signal.shape, affine)
     if ends is None:
         return 0.0, 'no stretch of it looks like cord'

@@ -28,6 +28,8 @@ SMOOTH_MM = (0.6, 0.6, 2.0)
 """Smoothing before sampling, in-plane and along."""
 LOCAL_MM = 25.0
 """Scale of the local mean that evens out the coil's field."""
+CENTRE_MM = 1.0
+"""Blur that half of the score takes, in favour of the middle of a disc."""
 SLOPE = 1.0
 """Steepest course from plane to plane (mm per mm)."""
 SLOPE_COST = 0.2
@@ -146,6 +148,10 @@ def ring_contrast(coarse: Coarse) -> dict[int, np.ndarray]:
         most = np.partition(low, DIRECTIONS - 1 - skipped, axis=0)[DIRECTIONS - 1 - skipped]
         scores[1][index] = least - ndimage.maximum_filter(smooth, footprint=disc)
         scores[-1][index] = ndimage.minimum_filter(smooth, footprint=disc) - most
+    for score in scores.values():
+        # inside a wide cord all points score alike: the blur makes its middle the best
+        score += ndimage.gaussian_filter(score, (0.0, CENTRE_MM, CENTRE_MM), truncate=3.0)
+        score /= 2
     return scores
 
 
