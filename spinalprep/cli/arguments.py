@@ -9,7 +9,7 @@ from pathlib import Path
 from spinalprep import __version__
 from spinalprep.products import PRECOMPUTABLE, STEP
 
-COMMANDS = ('run', 'check', 'doctor', 'demo')
+COMMANDS = ('run', 'check', 'doctor', 'demo', 'find-cord')
 
 _EPILOG = """\
 as a BIDS App, with the derivatives directly in OUT_DIR:
@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
     _add_check(commands.add_parser('check', help='check what a run has written'))
     _add_doctor(commands.add_parser('doctor', help='say what of SCT is there and what is not'))
     _add_demo(commands.add_parser('demo', help='run the step on two computed subjects'))
+    _add_find_cord(
+        commands.add_parser('find-cord', help='find the cord in one image, without SCT')
+    )
     return top
 
 
@@ -104,6 +107,25 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
         help='as for run, but without SCT the embedded stand-in is used (default: auto)',
     )
     _add_resources(demo)
+
+
+def _add_find_cord(find: argparse.ArgumentParser) -> None:
+    find.description = (
+        'Find the spinal cord in a T2w or T1w image within seconds, from its intensities alone. '
+        'Preview quality. Where no cord can be told from other things, nothing is written, the '
+        'reason is printed, and the exit code is 1.'
+    )
+    find.add_argument('image', metavar='IMAGE', type=Path, help='NIfTI image, one volume')
+    find.add_argument(
+        '-o', dest='out', metavar='MASK', type=Path, required=True, help='cord mask, .nii.gz'
+    )
+    find.add_argument(
+        '--csv',
+        metavar='CENTERLINE',
+        type=Path,
+        help='also write the centreline: arc length, position (RAS+, mm), area (mm²)',
+    )
+    find.add_argument('--contrast', choices=['T2w', 'T1w'], help='default: told from the image')
 
 
 def _add_labels(target: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
     else:
         arguments = bids_app_parser().parse_args(argv)
-    command = importlib.import_module(f'spinalprep.cli.{arguments.command}')
+    command = importlib.import_module(f'spinalprep.cli.{arguments.command.replace("-", "_")}')
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, _Interrupt()) for number in signals]
     try:
