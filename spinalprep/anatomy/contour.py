@@ -111,10 +111,12 @@ def trace(
         sure &= (arcs >= 0) & (arcs <= line.length)
         if sure.sum() * step_mm < SHAPE_MM:
             break
-        line = Centerline.through(points[sure])
-        there = np.arange(-MARGIN_MM, line.length + MARGIN_MM + step_mm / 2, step_mm)
-        expected = ndimage.gaussian_filter1d(radii, 1.5, axis=1, mode='wrap')
-        expected = np.stack([np.interp(there, arcs, ray) for ray in expected.T], axis=1)
+        moved = Centerline.through(points[sure])
+        there = np.arange(-MARGIN_MM, moved.length + MARGIN_MM + step_mm / 2, step_mm)
+        before, _ = line.project(moved.at(there))
+        smooth = ndimage.gaussian_filter1d(radii, 1.5, axis=1, mode='wrap')
+        expected = np.stack([np.interp(before, arcs, ray) for ray in smooth.T], axis=1)
+        line = moved
     return Contour(line, arcs, radii, edges, polarity * cord, polarity * csf)
 
 

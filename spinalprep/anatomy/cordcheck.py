@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
@@ -243,8 +244,6 @@ def field_ends(
     line: Centerline, shape: tuple[int, ...], affine: np.ndarray
 ) -> tuple[float, float]:
     """Arc lengths (mm) at which a centreline, continued straight, leaves the image."""
-    import nibabel as nib
-
     arcs = np.arange(-FIELD_BEYOND_MM, line.length + FIELD_BEYOND_MM, 0.5)
     voxels = nib.affines.apply_affine(np.linalg.inv(affine), line.at(arcs))
     inside = np.all((voxels > -0.5) & (voxels < np.array(shape) - 0.5), axis=1)

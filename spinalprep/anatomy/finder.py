@@ -128,10 +128,10 @@ def _scaled(image: np.ndarray) -> np.ndarray:
     signal = np.asarray(image, dtype=np.float32)
     if not np.isfinite(signal).all():
         signal = np.nan_to_num(signal, nan=0.0, posinf=0.0, neginf=0.0)
-    bright = float(np.percentile(signal[::2, ::2, ::2], 99.0)) if signal.size else 0.0
-    if bright <= 0 or np.ptp(signal) == 0:
+    positive = signal[signal > 0]
+    if not positive.size or np.ptp(signal) == 0:
         raise CordNotFound('the image holds no signal')
-    return signal / bright
+    return signal / np.float32(np.percentile(positive[::7], 99.0))
 
 
 def _best_candidate(signal: np.ndarray, affine: np.ndarray, contrast: str | None) -> RingPath:
