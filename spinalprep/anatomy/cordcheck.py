@@ -15,6 +15,9 @@ from spinalprep.anatomy.planes import ANGLES, N_ANGLES, contour_area
 
 SHORTEST_MM = 25.0
 """Less cord than this can't be told from other things."""
+ENDING_MM = 60.0
+"""The same where the candidate ends within the field of view and not at the brainstem. A cord
+goes on for 40 cm; the dens, a vessel or a marker does not."""
 SURE_MM = 0.5
 """An edge this close to the smooth outline agrees with it."""
 AGREEMENT = 0.8
@@ -24,7 +27,7 @@ LIMITS = {
     'ring': (0.15, 1.0),
     'asymmetry': (0.0, 0.12),
     'roughness': (0.0, 0.06),
-    'aspect': (0.6, 2.6),
+    'aspect': (0.8, 2.6),
     'area_change': (0.0, 0.12),
     'area': (26.0, 105.0),
 }
@@ -114,6 +117,12 @@ class SelfCheck:
         """Why this isn't a cord; None where it may be one."""
         if self.length_mm < SHORTEST_MM:
             return f'only {self.length_mm:.0f} mm look like cord, {SHORTEST_MM:.0f} are needed'
+        whole = self.at_field_end[0] and (self.at_field_end[1] or self.brainstem)
+        if not whole and self.length_mm < ENDING_MM:
+            return (
+                f'only {self.length_mm:.0f} mm look like cord, which ends within the field of '
+                f'view; {ENDING_MM:.0f} are needed there'
+            )
         for name, (low, high) in LIMITS.items():
             value = self.area_mm2[1] if name == 'area' else getattr(self, name)
             if self.ring < WEAK_RING and name in SHAPE_LIMITS:

@@ -107,13 +107,13 @@ def _brain(rng: np.random.Generator, seed: int) -> nib.Nifti1Image:
 
 
 def _ringless(rng: np.random.Generator, seed: int) -> nib.Nifti1Image:
-    """Neck in which fluid and cord have one signal, as in T2*-weighted images; axial slices."""
+    """Neck in which fluid and cord have about one signal, as in T2*-weighted images."""
     coarse = seed % 3 == 0
     params = PhantomParams(
         seed=seed,
         contrast=CONTRASTS[seed % 2],
         voxel_mm=(0.7, 0.7, 5.0) if coarse else (1.0, 1.0, 1.0),
-        cnr=float(rng.uniform(-1.0, 1.0)),
+        cnr=float(rng.uniform(-1.0, 4.0)),
         rootlet_contrast=0.0,
         top_mm=-5.0,
     )
