@@ -186,7 +186,7 @@ def worst_cases(voxel: str, cases: list[dict]) -> dict[str, tuple[float, bool]]:
 def report(contrast: str, voxel: str, cases: list[dict]) -> bool:
     """Print a row; whether a bar is missed."""
     worst = worst_cases(voxel, cases)
-    cells = [f'{value:.3f}{" ✗" * missed}' for value, missed in worst.values()]
+    cells = [f'{value:.3f}{" ✗" if missed else ""}' for value, missed in worst.values()]
     cells.append(f'{max(case.get("seconds", 0.0) for case in cases):.1f}')
     print(f'| {contrast} | {voxel} | ' + ' | '.join(cells) + ' |')
     return any(missed for _, missed in worst.values())
