@@ -96,6 +96,23 @@ class Labelling:
     use_extrapolated_discs: bool = _key(
         False, 'Let registration use TotalSpineSeg points 1 and 2, which are extrapolated.'
     )
+    init_disc: tuple[float, ...] | None = _key(
+        None,
+        'One disc that is known, for fields of view that show no landmark: its SCT value '
+        '(3 = C2/C3) and its height where it meets the cord, the z of the world coordinates (mm) '
+        'that viewers show, such as [3, 24.5]. Only the embedded SCT takes it.',
+    )
+
+    def __post_init__(self):
+        if self.init_disc is None:
+            return
+        if len(self.init_disc) != 2 or self.init_disc[0] not in range(3, 26):
+            raise ValueError(
+                'init_disc: value and height (mm) expected, such as [3, 24.5], with values from '
+                f'3 (C2/C3) to 25 (L5/S1), got {list(self.init_disc)}'
+            )
+        if self.method == 'given':
+            raise ValueError('init_disc: has no effect with method: given, which numbers no disc')
 
 
 @dataclass(frozen=True)

@@ -326,3 +326,29 @@ def slice_centroids(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, n
     means = np.add.reduceat(voxels.astype(float), starts, axis=0) / counts[:, None]
     world = means @ affine[:3, :3].T + affine[:3, 3]
     return (slices, world) if sign > 0 else (slices[::-1], world[::-1])
+
+
+def point_at_height(mask: np.ndarray, affine: np.ndarray, height: float) -> np.ndarray | None:
+    """Middle of the cord where it passes a height.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (i, j, k)
+        Non-zero inside the cord; any orientation.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    height : float
+        World z (mm).
+
+    Returns
+    -------
+    ndarray, shape (3,), or None
+        World coordinates (mm); None where the mask doesn't reach that height.
+    """
+    _, centroids = slice_centroids(mask, affine)
+    if not len(centroids):
+        return None
+    half = np.linalg.norm(affine[:3, superior_axis(affine)[0]]) / 2
+    if not centroids[0, 2] - half <= height <= centroids[-1, 2] + half:
+        return None
+    return np.array([np.interp(height, centroids[:, 2], c) for c in centroids.T])

@@ -15,7 +15,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from spinalprep.errors import SCTOutputError
+from spinalprep.errors import InputImageError, SCTOutputError
 from spinalprep.interfaces.conditional import (
     Conditional,
     ConditionalInputSpec,
@@ -112,6 +112,49 @@ class DiscPoints(Conditional, SimpleInterface):
         points = disc_points_of_map(np.asanyarray(image.dataobj), image.affine)
         self._results['out_file'] = str(Path(runtime.cwd) / 'discs.nii.gz')
         nb.save(labels_like(points, image), self._results['out_file'])
+        return runtime
+
+
+class _DiscAtHeightInputSpec(BaseInterfaceInputSpec):
+    cord_file = File(exists=True, mandatory=True, desc='cord mask, on any grid')
+    reference = File(exists=True, mandatory=True, desc='image on whose grid the point is written')
+    value = traits.Int(mandatory=True, desc="SCT's value of the disc")
+    height = traits.Float(mandatory=True, desc='world z (mm) where it meets the cord')
+
+
+class _DiscAtHeightOutputSpec(TraitedSpec):
+    out_file = File(exists=True, desc='one voxel in the middle of the cord')
+
+
+class DiscAtHeight(SimpleInterface):
+    """Mark a disc of which value and height are known."""
+
+    input_spec = _DiscAtHeightInputSpec
+    output_spec = _DiscAtHeightOutputSpec
+
+    def _run_interface(self, runtime):
+        import nibabel as nb
+        import numpy as np
+
+        from spinalprep.anatomy.centerline import point_at_height
+        from spinalprep.anatomy.grids import labels_like
+
+        cord, reference = nb.load(self.inputs.cord_file), nb.load(self.inputs.reference)
+        point = point_at_height(np.asanyarray(cord.dataobj), cord.affine, self.inputs.height)
+        labels = np.zeros(reference.shape[:3], np.uint8)
+        if point is not None:
+            voxel = np.rint(nb.affines.apply_affine(np.linalg.inv(reference.affine), point))
+            inside = (voxel >= 0).all() and (voxel < labels.shape).all()
+            point = voxel.astype(int) if inside else None
+        if point is None:
+            raise InputImageError(
+                f'labelling.init_disc: there is no cord at a height of {self.inputs.height:g} mm '
+                f'(world z) in {self.inputs.reference}; give the height where disc '
+                f'{self.inputs.value} meets the cord in this image'
+            )
+        labels[tuple(point)] = self.inputs.value
+        self._results['out_file'] = str(Path(runtime.cwd) / 'init_disc.nii.gz')
+        nb.save(labels_like(labels, reference), self._results['out_file'])
         return runtime
 
 

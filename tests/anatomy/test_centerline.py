@@ -5,7 +5,12 @@ import nibabel as nb
 import numpy as np
 import pytest
 
-from spinalprep.anatomy.centerline import Centerline, slice_centroids, superior_axis
+from spinalprep.anatomy.centerline import (
+    Centerline,
+    point_at_height,
+    slice_centroids,
+    superior_axis,
+)
 from spinalprep.anatomy.warps import grid_points
 
 
@@ -137,3 +142,17 @@ def test_slices_from_below_with_their_centroids():
     assert (np.diff(centroids[:, 2]) == 1).all()
     np.testing.assert_allclose(centroids[0], affine @ [3.5, 6.5, 8, 1] @ np.eye(4)[:, :3])
     assert len(slice_centroids(0 * mask, affine)[0]) == 0
+
+
+def test_point_at_height():
+    mask = np.zeros((20, 20, 30), np.uint8)
+    for k in range(5, 25):
+        mask[4 + k // 5, 9:12, k] = 1
+    affine = np.diag([-2.0, 1.0, 3.0, 1.0])
+    affine[:3, 3] = 10.0, -5.0, -20.0
+    point = point_at_height(mask, affine, 22.0)
+    assert point == pytest.approx([10 - 2 * 6, 5.0, 22.0])
+    assert point_at_height(mask, affine, -20 + 3 * 4) is None
+    assert point_at_height(mask, affine, -20 + 3 * 24 + 1.4) is not None
+    assert point_at_height(mask, affine, -20 + 3 * 24 + 1.6) is None
+    assert point_at_height(np.zeros_like(mask), affine, 0.0) is None

@@ -129,6 +129,22 @@ def test_given_discs_number_the_embedded_map(tmp_path):
         assert ('anchor_file' in fields) == connected
 
 
+def test_a_disc_of_the_policy_numbers_the_embedded_map(tmp_path):
+    embedded = dataclasses.replace(TOOLBOX, version='embedded-0')
+    labelling = {'init_disc': [5, -2.5]}
+    wf = build(tmp_path, toolbox=embedded, labelling=labelling).get_node('segmentation_wf')
+    anchor = wf.get_node('init_disc')
+    assert (anchor.inputs.value, anchor.inputs.height) == (5, -2.5)
+    assert wf._graph.has_edge(anchor, wf.get_node('spine'))
+    with pytest.raises(
+        PolicyError, match=r'labelling\.init_disc: SCT 7\.3 numbers discs by itself'
+    ):
+        build(tmp_path, labelling=labelling)
+    for product in ('disc_labels', 'totalspineseg_dseg'):
+        with pytest.raises(PolicyError, match=f'init_disc: has no effect where {product} is'):
+            build(tmp_path, toolbox=embedded, labelling=labelling, precomputed=[product])
+
+
 def test_given_labels_must_be_given(tmp_path):
     with pytest.raises(PolicyError, match=r'labelling\.method'):
         build(tmp_path, labelling={'method': 'given'})

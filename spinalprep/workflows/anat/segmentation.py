@@ -14,6 +14,7 @@ from spinalprep.interfaces import sct
 from spinalprep.interfaces.discovery import MatchGrid
 from spinalprep.interfaces.labelling import (
     CheckCord,
+    DiscAtHeight,
     DiscPoints,
     FillDiscGaps,
     NumberedDiscs,
@@ -98,11 +99,13 @@ def init_segmentation_wf(
     Raises
     ------
     PolicyError
-        If the policy asks for the cord of a map that it doesn't ask for.
+        If the policy asks for the cord of a map that it doesn't ask for, or gives a disc that
+        nothing would take.
     ToolboxError
         If this SCT has no TotalSpineSeg and no discs are given.
     """
     runs_spine = _runs_spine(policy, toolbox, given)
+    _check_init_disc(policy, toolbox, given)
     has_map = runs_spine or 'totalspineseg_dseg' in given
     workflow = Workflow(name=name)
     workflow.__desc__ = _description(policy, toolbox, given, runs_spine)
@@ -137,6 +140,8 @@ def init_segmentation_wf(
         if runs_spine and toolbox.dialect.row['flags']['sct_deepseg']['anchor_file']:
             workflow.connect([(discs, spine, [('out_file', 'anchor_file')])])
     elif runs_spine:
+        if policy.labelling.init_disc:
+            _connect_anchor(workflow, inputnode, spine, policy.labelling.init_disc)
         workflow.connect([
             (spine, discs, [('discs_file', 'discs_file'), ('no_result', 'reason')]),
         ])  # fmt: skip
@@ -235,6 +240,34 @@ def _runs_spine(policy: Policy, toolbox: Toolbox, given: Set[str]) -> bool:
             'nor given (totalspineseg_dseg)'
         )
     return False
+
+
+def _check_init_disc(policy: Policy, toolbox: Toolbox, given: Set[str]) -> None:
+    """Refuse a disc in the policy that would have no effect."""
+    if policy.labelling.init_disc is None:
+        return
+    for product in ('disc_labels', 'totalspineseg_dseg'):
+        if product in given:
+            raise PolicyError(
+                f'labelling.init_disc: has no effect where {product} is given; leave one of the '
+                'two out'
+            )
+    if not toolbox.dialect.row['flags']['sct_deepseg']['anchor_file']:
+        raise PolicyError(
+            f'labelling.init_disc: SCT {toolbox.version} numbers discs by itself and takes no '
+            'help; only the embedded SCT does. Leave it out, or give disc_labels'
+        )
+
+
+def _connect_anchor(
+    workflow: Workflow, inputnode: pe.Node, spine: pe.Node, disc: tuple[float, ...]
+) -> None:
+    """Number the discs by the one that the policy gives."""
+    anchor = pe.Node(DiscAtHeight(value=int(disc[0]), height=disc[1]), name='init_disc')
+    workflow.connect([
+        (inputnode, anchor, [('cordref', 'reference'), ('discovery_cord', 'cord_file')]),
+        (anchor, spine, [('out_file', 'anchor_file')]),
+    ])  # fmt: skip
 
 
 def _connect_given(
