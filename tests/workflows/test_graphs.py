@@ -2,6 +2,7 @@
 """Graphs build and expand over all combinations of conditions, without SCT."""
 
 import dataclasses
+import inspect
 import itertools
 
 import pytest
@@ -244,24 +245,20 @@ def test_docstrings_name_the_nodes_fields(factory, extra):
     """Sections Inputs and Outputs list just the fields of inputnode and outputnode."""
     wf = factory(policy=Policy(), toolbox=TOOLBOX, omp_nthreads=1, **extra)
     for section, node in (('Inputs', 'inputnode'), ('Outputs', 'outputnode')):
-        documented = _fields_of(factory.__doc__, section)
+        documented = _fields_of(inspect.getdoc(factory), section)
         assert documented == set(wf.get_node(node).outputs.get()), section
 
 
 def _fields_of(docstring, section):
-    lines = docstring.split(f'{section}\n    {"-" * len(section)}\n')[1].splitlines()
+    """Names listed in a section of a numpydoc docstring."""
+    lines = docstring.split(f'\n{section}\n{"-" * len(section)}\n')[1].splitlines()
     found = set()
-    for line in lines:
-        if line.strip().startswith('---'):
+    for line, following in itertools.zip_longest(lines, lines[1:], fillvalue=''):
+        if following.startswith('---'):
             break
-        if line.startswith('    ') and line[4:5].isalpha():
-            last = line.strip()
-            found |= {name.strip() for name in last.split(',')}
-        if not line.strip():
-            continue
-    # the title of the section that follows is no field
-    titles = {'Outputs', 'Raises', 'Notes', 'Returns'}
-    return {name for name in found if name not in titles}
+        if line[:1].isalpha():
+            found |= {name.strip() for name in line.split(',')}
+    return found
 
 
 def test_single_subject_and_many(tmp_path):
