@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figure: rootlets by spinal level, as an animation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spinalprep.anatomy.labels import spinal_level_name
+from spinalprep.reports import look
+from spinalprep.reports.look import Canvas, level_colour, outline, scale_bar, window_near
+from spinalprep.reports.planes import Grid, axial, coronal, course, projection, sagittal
+from spinalprep.reports.save import Animation
+from spinalprep.reports.strips import around
+
+SECONDS = 1.2
+
+_MARGIN_MM = 15.0
+_WIDE_MM = 44.0
+_TILE_MM = 32.0
+_TILE_PX = 200
+_KINDS = ('dorsal', 'ventral')
+_STYLES = {'dorsal': 'solid', 'ventral': (0, (1.5, 1.2))}
+
+
+def rootlets_animation(
+    image: np.ndarray,
+    affine: np.ndarray,
+    cord: np.ndarray,
+    rootlets: np.ndarray,
+    *,
+    title: str,
+    expected: Mapping[int, tuple[float, float]] | None = None,
+) -> Animation:
+    """Draw the rootlets, one spinal level after the other.
+
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+        Cord reference, in any storage order.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    cord : ndarray of bool, shape (i, j, k)
+    rootlets : ndarray of int, shape (i, j, k)
+        Spinal levels (C2 = 2 … C8 = 8, T1 = 9); not empty.
+    title : str
+        Which image.
+    expected : dict, optional
+        Spinal level → lower and upper end (world height, mm) of where its rootlets are
+        expected to meet the cord.
+
+    Returns
+    -------
+    Animation
+        One frame per level.
+
+    Raises
+    ------
+    ValueError
+        If there are no rootlets to draw.
+    """
+    if not (rootlets > 0).any():
+        raise ValueError('there are no rootlets to draw')
+    grid = Grid.of(image.shape, affine)
+    volume, mask = grid.ordered(image), grid.ordered(cord).astype(bool)
+    roots = grid.ordered(rootlets)
+    middle = course(mask, grid)
+    parts = split_by_side(roots, grid, middle)
+    window = window_near(volume, grid.spacing, middle)
+    found = np.flatnonzero((roots > 0).any(axis=(0, 1))) * grid.spacing[2]
+    rows = (
+        max(float(found[0]) - _MARGIN_MM, -grid.spacing[2] / 2),
+        min(float(found[-1]) + _MARGIN_MM, float(grid.size_mm[2] - grid.spacing[2] / 2)),
+    )
+    scale = min(640 / np.ptp(rows), 8.0)
+    top, left, height = 84, 16, np.ptp(rows) * scale
+    x_coronal = left + _WIDE_MM * scale + 64
+    x_tiles = x_coronal + _WIDE_MM * scale + 50
+    canvas = Canvas(
+        x_tiles + _TILE_PX + 230, max(height, 3 * (_TILE_PX + 8)) + top + 40, title, 'rootlets'
+    )
+    panels = []
+    inside = (found / grid.spacing[2]).round().astype(int)
+    for sheet, axis, x in ((sagittal, 1, left), (coronal, 0, x_coronal)):
+        centre = (middle[inside, axis].min() + middle[inside, axis].max()) / 2
+        axes = canvas.panel(
+            sheet(volume, grid, middle), x, top, scale, rows=rows, window=window,
+            columns=(centre - _WIDE_MM / 2, centre + _WIDE_MM / 2),
+        )  # fmt: skip
+        outline(axes, sheet(mask, grid, middle), look.CORD)
+        _expected_bands(axes, expected, grid)
+        panels.append((axes, 1 - axis))
+    scale_bar(panels[0][0], 10)
+    canvas.text(left, top - 12, 'sagittal, maximum', color=look.FAINT)
+    canvas.text(x_coronal, top - 12, 'coronal, maximum', color=look.FAINT)
+    levels = [int(value) for value in np.unique(roots) if value > 0]
+    _all_levels(panels, parts, levels, grid)
+    frames = [
+        _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x_tiles, top)
+        for level in levels
+    ]
+    x, y = left, canvas.height - 16
+    for text, colour in (
+        ('— cord', look.CORD), ('— dorsal roots', look.INK), ('┄ ventral roots', look.INK),
+    ):  # fmt: skip
+        canvas.text(x, y, text, color=colour, weight='bold')
+        x += 7.5 * len(text) + 18
+    if expected:
+        canvas.text(x, y, '▒ where entry is expected', color=look.FAINT)
+    animation = Animation(canvas.figure, frames, SECONDS)
+    animation.show(0)
+    return animation
+
+
+def split_by_side(roots: np.ndarray, grid: Grid, middle: np.ndarray) -> dict[str, np.ndarray]:
+    """Rootlets behind and in front of the cord's middle.
+
+    Parameters
+    ----------
+    roots : ndarray of int, shape (r, a, s)
+        Ordered.
+    grid : Grid
+    middle : ndarray, shape (s, 2)
+        Course of the cord (mm).
+
+    Returns
+    -------
+    dict
+        ``dorsal`` and ``ventral``: the same with the others set to 0.
+    """
+    front = (np.arange(grid.shape[1]) * grid.spacing[1])[:, None] > middle[:, 1]
+    return {'dorsal': np.where(front, 0, roots), 'ventral': np.where(front, roots, 0)}
+
+
+def _expected_bands(axes, expected, grid: Grid) -> None:
+    zero = grid.mm(np.zeros(3))  # oblique grids: a height along the grid's own axis
+    per_mm = np.linalg.norm(grid.affine[:3, :3] / grid.spacing, axis=0)[2]
+    for level, ends in (expected or {}).items():
+        low, high = (zero[2] + end / per_mm for end in ends)
+        axes.axhspan(low, high, color=level_colour(level), alpha=0.16, lw=0)
+
+
+def _all_levels(panels, parts, levels, grid: Grid) -> None:
+    """Every level thin, with its name beside: the frames put one forward."""
+    for axes, across in panels:
+        names = []
+        for level in levels:
+            for part in parts.values():
+                outline(
+                    axes, projection(part == level, grid, across), level_colour(level), width=0.5
+                )
+            heights = np.flatnonzero(
+                sum((part == level).any(axis=(0, 1)) for part in parts.values())
+            )
+            names.append(
+                (spinal_level_name(level), heights.mean() * grid.spacing[2], level_colour(level))
+            )
+        look.names_beside(axes, names)
+
+
+def _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x, top) -> list:
+    """What is drawn for one level: it in both projections, three slices, counts."""
+    colour = level_colour(level)
+    shown: list = []
+    here = {kind: part == level for kind, part in parts.items()}
+    for axes, across in panels:
+        for kind, part in here.items():
+            drawn = outline(
+                axes, projection(part, grid, across), colour, width=2, style=_STYLES[kind]
+            )
+            shown += [drawn] if drawn is not None else []
+    heights = np.flatnonzero(sum(part.any(axis=(0, 1)) for part in here.values()))
+    picks = heights[[len(heights) * 5 // 6, len(heights) // 2, len(heights) // 6]]
+    for number, height in enumerate(picks):
+        columns, rows = around(middle[height], _TILE_MM)
+        axes = canvas.panel(
+            axial(volume, grid, height), x, top + number * (_TILE_PX + 8), _TILE_PX / _TILE_MM,
+            columns=columns, rows=rows, window=window,
+        )  # fmt: skip
+        outline(axes, axial(mask, grid, height).within(columns, rows), look.CORD)
+        for kind, part in here.items():
+            outline(
+                axes, axial(part, grid, height).within(columns, rows), colour, width=1.6,
+                style=_STYLES[kind],
+            )  # fmt: skip
+        scale_bar(axes, 5)
+        shown.append(axes)
+    name = spinal_level_name(level)
+    shown.append(
+        canvas.text(x + _TILE_PX + 20, top + 24, name, size=34, weight='bold', color=colour)
+    )
+    shown += _counts(canvas, x + _TILE_PX + 20, top + 74, here, grid, middle)
+    low, high = heights[0] * grid.spacing[2], heights[-1] * grid.spacing[2]
+    text = f'{high - low + grid.spacing[2]:.0f} mm high'
+    shown.append(canvas.text(x + _TILE_PX + 20, top + 172, text))
+    return shown
+
+
+def _counts(canvas, x, y, here, grid: Grid, middle) -> list:
+    """Volume on each side, dorsal and ventral."""
+    right = (np.arange(grid.shape[0]) * grid.spacing[0])[:, None] > middle[:, 0]
+    voxel = float(np.prod(grid.spacing))
+    texts = [canvas.text(x + 150, y, 'mm³', color=look.FAINT)]
+    texts += [
+        canvas.text(x + place, y, side, weight='bold') for place, side in ((66, 'R'), (110, 'L'))
+    ]
+    for number, kind in enumerate(_KINDS):
+        columns = here[kind].sum(axis=1)
+        row = y + 24 * (number + 1)
+        texts.append(canvas.text(x, row, kind))
+        for place, side in ((66, right), (110, ~right)):
+            texts.append(canvas.text(x + place, row, f'{columns[side].sum() * voxel:.0f}'))
+    return texts
