@@ -19,6 +19,8 @@ NOISE = 0.05
 """Of the bright parts of the image (99th percentile)."""
 BIAS = 0.3
 """Amplitude of the log of the coil's field."""
+LATTICE = 4
+"""Voxels between the points at which the map is computed."""
 MARGIN_MM = 4.0
 """Field of view beyond the bent template."""
 
@@ -131,16 +133,29 @@ def warped(image: np.ndarray, cord: np.ndarray, affine: np.ndarray, seed: int) -
     shape = tuple(np.ceil((upper - lower) / zooms).astype(int) + 1)
     grid = np.diag([-zooms[0], zooms[1], zooms[2], 1.0])
     grid[:3, 3] = upper[0], lower[1], lower[2]
-    voxels = np.stack(np.meshgrid(*map(np.arange, shape), indexing='ij'), axis=-1).reshape(-1, 3)
-    inverse = np.linalg.inv(affine)
-    there = np.concatenate([
-        nib.affines.apply_affine(inverse, spine.to_template(nib.affines.apply_affine(grid, part)))
-        for part in np.array_split(voxels, 20)
-    ]).T  # fmt: skip
+    there = _source_voxels(spine, shape, grid, affine)
     signal = ndimage.map_coordinates(image.astype(np.float32), there, order=1, cval=0.0)
     mask = ndimage.map_coordinates(cord.astype(np.float32), there, order=1) > 0.5
     signal = _degraded(signal.reshape(shape), rng, float(np.percentile(image, 99)))
     return Warped(signal.astype(np.float32), mask.reshape(shape), grid, spine)
+
+
+def _source_voxels(spine: SpineMap, shape: tuple, grid: np.ndarray, affine: np.ndarray):
+    """Place of each voxel of a subject in the template's array; shape (3, n).
+
+    The map is smooth: found on a lattice and linear in between, it is off by less than
+    0.02 mm, with curves of 100 mm radius at least.
+    """
+    counts = [n // LATTICE + 2 for n in shape]
+    ticks = [np.linspace(0, n - 1, m) for n, m in zip(shape, counts, strict=True)]
+    nodes = np.stack(np.meshgrid(*ticks, indexing='ij'), axis=-1).reshape(-1, 3)
+    points = spine.to_template(nib.affines.apply_affine(grid, nodes))
+    lattice = nib.affines.apply_affine(np.linalg.inv(affine), points).reshape(*counts, 3)
+    scale = [(m - 1) / max(n - 1, 1) for n, m in zip(shape, counts, strict=True)]
+    return np.stack([
+        ndimage.affine_transform(lattice[..., axis], scale, output_shape=shape, order=1, mode='nearest').ravel()
+        for axis in range(3)
+    ])  # fmt: skip
 
 
 def _degraded(signal: np.ndarray, rng: np.random.Generator, bright: float) -> np.ndarray:
