@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,9 +199,13 @@ def _logging_to(path: Path) -> Iterator[None]:
 def _ending_workers() -> Iterator[None]:
     """End worker processes that are left when we are interrupted: they would go on."""
     before = set(multiprocessing.active_children())
+    threads = set(threading.enumerate())
     try:
         yield
     finally:
         for process in set(multiprocessing.active_children()) - before:
             process.kill()
             process.join()
+        # the pool's own thread tells of the death of its workers: while we still listen
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(timeout=5)
