@@ -2,8 +2,8 @@
 """The embedded SCT on real images, on warped ones, and on images without a cord.
 
 ``python benchmarks/embedded.py --figures docs/validation`` prints one table, image ×
-measure, with what must be reached, and draws the worst slices. Exit code 1 if a bar is
-missed.
+measure, with what must be reached, writes it to ``table.txt`` in that folder, and draws the
+worst slices there. Exit code 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -32,26 +32,32 @@ def main() -> int:
     parser.add_argument('--seeds', default='0-19', help='of the warped images, first-last')
     parser.add_argument('--refusals', default='0-5', help='seeds of each kind, first-last')
     parser.add_argument('--only', nargs='+', choices=PARTS, default=PARTS)
-    parser.add_argument('--figures', type=Path, help='folder for the worst slices')
+    parser.add_argument('--figures', type=Path, help='folder for the table and the worst slices')
     options = parser.parse_args()
     if not options.data.is_dir():
         parser.error(f'{options.data}: no such folder; --data names the one with the images')
-    print('| image | measure | value | bar |')
-    print('|---|---|---|---|')
-    missed, drawings = False, []
+    missed, drawings, lines = False, [], []
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    tell('| image | measure | value | bar |')
+    tell('|---|---|---|---|')
     for part in options.only:
         rows, drawn = measure(part, options)
         drawings += drawn
         for row in rows:
             missed |= row.missed
             value = row.value if isinstance(row.value, str) else f'{row.value:.3g}'
-            print(f'| {row.image} | {row.measure} | {value} | {row.bar}{" ✗" * row.missed} |')
-        sys.stdout.flush()
+            mark = ' ✗' if row.missed else ''
+            tell(f'| {row.image} | {row.measure} | {value} | {row.bar}{mark} |')
     if options.figures:
         from validation.figures import draw
 
         for drawing in drawings:
             print(f'drawn: {draw(drawing, options.figures)}', file=sys.stderr)
+        (options.figures / 'table.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return int(missed)
 
 

@@ -48,10 +48,12 @@ def measure_cervical(data: Path) -> tuple[list[Row], list[Drawing]]:
     ]
     spine = spine_of(image, affine, cord)
     rows.append(most(name, 'numbered without an anchor', float(spine.numbered), 0))
+    # the labels mark the bodies of the vertebrae, half a level below the discs of their values
     points = label_points(*labels(data / name / 't2_labeled_center_manual.nii.gz'))
     spine = spine_of(image, affine, cord, (5, points[5]))
-    right = [v for v, distance in away(spine, cord, points).items() if distance <= NEAR_MM]
-    rows.append(least(name, 'discs right, C4/C5 given (of 3)', len(right), 3))
+    gaps = away(spine, cord, points).values()
+    title = 'discs above the labels, which mark bodies (mm)'
+    rows.append(Row(name, title, f'{min(gaps):.1f}–{max(gaps):.1f}'))
     thick, affine_thick = load(data / 't2_thick_axial' / 't2.nii.gz')
     found = find_cord(thick, affine_thick)
     share = len(slices(found.mask)) / thick.shape[2]
