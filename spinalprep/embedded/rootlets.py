@@ -34,6 +34,8 @@ _OFFSET_SD = 0.5
 _DESCENT = (0.6, 0.2)
 """Share of the way down to the foramen that is covered inside the canal: mean, SD."""
 _DARK = 0.3
+_COARSEST_MM = 1.5
+"""Wider voxels blur the descent of the fans, and with it their numbers."""
 _NARROWING = 0.5
 """How much narrower a fan is at the wall than at the cord."""
 _WEAKEST = 0.04
@@ -116,6 +118,9 @@ def segment_rootlets(
     empty = np.zeros(image.shape, np.uint8)
     if cord.contrast != 'T2w':
         return RootletLabels(empty, 'rootlets need fluid brighter than the cord (T2w)')
+    across = float(np.linalg.norm(affine[:3, :2], axis=0).max())
+    if across > _COARSEST_MM:
+        return RootletLabels(empty, f'voxels {across:.1f} mm wide can not resolve rootlets')
     if not spine.numbered:
         return RootletLabels(empty, f'rootlets can not be numbered: {spine.why}')
     ring = _ring(image, affine, cord, np.asarray(canal) > 0)
@@ -352,9 +357,6 @@ def _label(labels: np.ndarray, ring: _Ring, fan: _Fan, value: int) -> None:
         for part in (ring.anterior > 0, ring.anterior <= 0):
             here = inside & side & part
             core = here & ring.inner
-            if core.sum() < 6 or np.ptp(ring.right[core]) < 1.0:
-                # thick voxels leave hardly any that touch neither cord nor wall
-                core = here & (ring.across > 0.1) & (ring.across < 0.9)
             if core.sum() < 6 or np.ptp(ring.right[core]) < 1.0:
                 chosen |= core
                 continue

@@ -85,6 +85,13 @@ def test_without_numbered_discs_there_are_no_levels(case):
     assert not found.map.any()
 
 
+def test_thick_voxels_are_refused(case):
+    wide = case.truth.affine @ np.diag([2.0, 1.0, 1.0, 1.0])
+    found = segment_rootlets(case.image, wide, case.cord, case.canal, case.spine)
+    assert 'resolve' in found.why
+    assert not found.map.any()
+
+
 def test_nothing_is_found_where_nothing_is():
     bare = Case(seed=4, voxel_mm=(1.2, 1.0, 1.2), bottom_level=10.0, rootlet_contrast=0.0)
     found = bare.rootlets()
