@@ -256,3 +256,26 @@ def test_phantom(seed, zooms, least_dice, most_error, contrast):
     assert dice(result.mask, phantom.cord > 0) >= least_dice
     area = slice_morphometry(result.mask, phantom.affine)['area'][1:-1].mean()
     assert area == pytest.approx(phantom.mean_csa_mm2, rel=most_error)
+
+
+@pytest.mark.slow
+def test_a_large_volume_takes_seconds_and_little_memory():
+    import time
+    import tracemalloc
+
+    from spinalprep.embedded.phantom import PhantomParams, make_phantom
+
+    params = PhantomParams(seed=1, voxel_mm=(0.8, 0.8, 0.8), field_mm=(51.2, 256.0))
+    phantom = make_phantom(params)
+    image = np.asarray(phantom.image.dataobj)[:64, :320, -320:]
+    assert image.shape == (64, 320, 320)
+    began = time.process_time()
+    result = find_cord(image, phantom.affine)
+    # 2.5 s on an idle core; the processor's time still grows on a busy one
+    assert time.process_time() - began < 6.0
+    assert result.check.brainstem
+    tracemalloc.start()
+    find_cord(image, phantom.affine)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.5e9
