@@ -41,11 +41,11 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    """Verdicts WARN: no problem, but worth a look."""
+    """Verdicts WARN and figures that are not right: no problem, but worth a look."""
     subjects: int = 0
     """Records read."""
     files: int = 0
-    """Products checked."""
+    """Products and figures checked."""
 
 
 def check(out: Path) -> Findings:
@@ -125,6 +125,7 @@ def _check_record(out: Path, path: Path, record: Mapping[str, Any], findings: Fi
         return
     layout = Layout(out, record['dataset'], record['layout'])
     _check_products(layout.derivatives, record, findings)
+    _check_figures(layout.derivatives, record, findings)
 
 
 def _check_products(root: Path, record: Mapping[str, Any], findings: Findings) -> None:
@@ -162,6 +163,48 @@ def _unlisted(root: Path, record: Mapping[str, Any]) -> Iterator[Path]:
 
 def _entities(record: Mapping[str, Any]) -> dict[str, str]:
     return {'sub': record['subject'], 'ses': record['session'] or ''}
+
+
+def _check_figures(root: Path, record: Mapping[str, Any], findings: Findings) -> None:
+    """A figure that is missing or broken spoils no number: it is a warning."""
+    listed = record['figures']
+    for item in products.expected(record, products.FIGURES):
+        if item.name not in listed:
+            source = record['source']
+            name = products.file_name(item, source['entities'], source['modality'])
+            folder = root / products.subject_folder(source['entities']) / item.folder
+            findings.warnings.append(Problem(folder / name, f'{item.name} was not drawn'))
+    for item in products.FIGURES:
+        for relative in listed.get(item.name, ()):
+            findings.files += 1
+            if wrong := _judge_figure(root / relative):
+                findings.warnings.append(Problem(root / relative, f'{item.name} {wrong}'))
+
+
+def _judge_figure(path: Path) -> str | None:
+    """What is wrong with the file of a figure; every frame is read to its end."""
+    from PIL import Image, ImageSequence
+
+    if not path.is_file():
+        return 'is missing'
+    try:
+        with Image.open(path) as image:
+            if image.format != path.suffix[1:].upper():
+                return f'holds {image.format}, not what its name says'
+            blank = all(
+                low == high
+                for frame in ImageSequence.Iterator(image)
+                for low, high in frame.convert('RGB').getextrema()
+            )
+    except (OSError, EOFError, SyntaxError, ValueError) as error:  # SyntaxError: a broken PNG
+        return f'can not be read to its end ({error})'
+    # Pillow does not mind when the mark at the end is missing
+    if not path.read_bytes().endswith(_LAST_BYTES[path.suffix]):
+        return 'can not be read to its end (its last bytes are missing)'
+    return 'is blank' if blank else None
+
+
+_LAST_BYTES = {'.png': b'IEND\xaeB`\x82', '.gif': b';'}
 
 
 class _Grids:

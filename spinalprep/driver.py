@@ -76,6 +76,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     record = _new_record(target, run)
     start = runs.now()
     try:
+        run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
     except SpinalprepError as error:
         _fail(record, type(error).__name__, str(error))
@@ -86,6 +87,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         _fail(record, type(error).__name__, 'interrupted')
         raise
     finally:
+        record.figures = run.figures(target.entities)
         if record.status != COMPLETED:
             record.leftovers = run.leftovers(target.entities)
         end = runs.now()
@@ -177,6 +179,7 @@ def _take(outcome: execution.Outcome, candidate: Candidate, run: Run, record: Re
     elif outcome.summary is None:
         _fail(record, 'NoResult', outcome.error or 'the graph ended without a result')
     else:
+        record.figures = run.figures(dict(candidate.entities))
         _complete(outcome, record)
         expected = products.names(products.expected(record.to_dict()))
         missing = [name for name in expected if name not in record.products]
@@ -193,6 +196,10 @@ def _complete(outcome: execution.Outcome, record: Record) -> None:
     ):  # fmt: skip
         setattr(record, name, summary[name])
     notes = [f'a figure is missing: {crash.message}' for crash in outcome.crashes]
+    figures = products.names(products.expected(record.to_dict(), products.FIGURES))
+    missing = [name for name in figures if name not in record.figures]
+    if missing and not notes:
+        notes.append(f'figures are missing: {", ".join(missing)}')
     if record.verdict is None:
         notes.append('the result was not judged')
     if notes:

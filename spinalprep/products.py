@@ -22,6 +22,7 @@ ENTITY_ORDER = (
 CONDITIONS = {
     'always': 'in every completed subject',
     'spine': 'where TotalSpineSeg ran or its map was given',
+    'spine_or_discs': 'where there is a map of TotalSpineSeg, or numbered discs',
     'discs': 'where numbered discs were found or given',
     'levels': 'where discs number the levels along the cord',
     'rootlets': 'where rootlets were segmented or given',
@@ -36,10 +37,10 @@ class Product:
 
     name: str
     """Name of the field of the workflow's outputnode."""
-    folder: Literal['anat', 'xfm']
+    folder: Literal['anat', 'xfm', 'figures']
     seed: str
     """File name, as a pattern of ``{source}``, ``{modality}``, ``{template}`` and ``{path}``."""
-    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table']
+    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table', 'figure']
     space: Literal['cordref', 'template']
     when: str
     """Key of `CONDITIONS`."""
@@ -51,8 +52,8 @@ class Product:
 
     @property
     def extension(self) -> str:
-        """``.tsv`` or ``.nii.gz``."""
-        return '.tsv' if self.kind == 'table' else '.nii.gz'
+        """Of the file name: ``.nii.gz``, ``.tsv``, ``.png`` or ``.gif``."""
+        return '.nii.gz' if self.seed.endswith('.nii.gz') else f'.{self.seed.rpartition(".")[2]}'
 
 
 PRODUCTS: tuple[Product, ...] = (
@@ -143,7 +144,32 @@ PRODUCTS: tuple[Product, ...] = (
         'two_paths', 'As the warp without desc-, by the path that was not chosen.',
     ),
 )  # fmt: skip
-"""The table."""
+"""The table: what later steps read, each with a sidecar."""
+
+FIGURES: tuple[Product, ...] = (
+    Product(
+        'figure_crop_box', 'figures', '{source}_desc-S2_crop_box_sagittal.png', 'figure',
+        'cordref', 'always', 'The whole image, the cord found in it, and the box that is kept.',
+    ),
+    Product(
+        'figure_cord_mask', 'figures', '{source}_desc-S2_cordmask_montage.png', 'figure',
+        'cordref', 'always', 'The cord mask in three directions, and its area along the cord.',
+    ),
+    Product(
+        'figure_spine', 'figures', '{source}_desc-S2_totalspineseg_montage.png', 'figure',
+        'cordref', 'spine_or_discs',
+        'Vertebrae, discs, canal and cord by name, and the disc points that were used.',
+    ),
+    Product(
+        'figure_rootlets', 'figures', '{source}_desc-S2_rootlets_montage.gif', 'figure',
+        'cordref', 'rootlets', 'Rootlets, one spinal level after the other.',
+    ),
+    Product(
+        'figure_overlay', 'figures', '{source}_desc-S2_pam50_reg_overlay.gif', 'figure',
+        'cordref', 'always', 'Cord reference and warped template in turn, at the same places.',
+    ),
+)  # fmt: skip
+"""Figures, for eyes only: one that is missing spoils no number. They have no sidecars."""
 
 PATHS = ('disc', 'rootlet')
 """Registration paths."""
@@ -154,7 +180,7 @@ PRECOMPUTABLE = ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dse
 
 def product(name: str) -> Product:
     """The product of that name."""
-    return next(item for item in PRODUCTS if item.name == name)
+    return next(item for item in (*PRODUCTS, *FIGURES) if item.name == name)
 
 
 def label_names(item: Product) -> dict[int, str] | None:
@@ -270,6 +296,15 @@ def is_product_file(name: str, entities: Mapping[str, str]) -> bool:
     Other entities of the anatomy are free: a product of an anatomy that was
     chosen earlier is recognised too.
     """
+    return _matching(PRODUCTS, name, entities) is not None
+
+
+def figure_of(name: str, entities: Mapping[str, str]) -> Product | None:
+    """The figure whose file of this subject and session has that name, if any."""
+    return _matching(FIGURES, name, entities)
+
+
+def _matching(items: Iterable[Product], name: str, entities: Mapping[str, str]) -> Product | None:
     stem = source_stem({key: entities.get(key, '') for key in ('sub', 'ses')})
     fields = {
         'source': f'{re.escape(stem)}(?:_[a-z]+-[A-Za-z0-9+]+)*?',
@@ -277,10 +312,11 @@ def is_product_file(name: str, entities: Mapping[str, str]) -> bool:
         'template': '[A-Za-z0-9]+',
         'path': f'(?:{"|".join(PATHS)})',
     }
-    return any(
-        re.fullmatch(f'{_as_pattern(item, fields)}(?:{re.escape(item.extension)}|[.]json)', name)
-        for item in PRODUCTS
-    )
+    for item in items:
+        endings = re.escape(item.extension) + ('' if item.kind == 'figure' else '|[.]json')
+        if re.fullmatch(f'{_as_pattern(item, fields)}(?:{endings})', name):
+            return item
+    return None
 
 
 def _as_pattern(item: Product, fields: Mapping[str, str]) -> str:
@@ -307,14 +343,21 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
         return False
     if item.when == 'always':
         return True
+    if item.when == 'spine_or_discs':
+        return any(
+            (record.get(stage) or {}).get('status') in ('computed', 'given')
+            for stage in ('spine', 'discs')
+        )
     if item.when == 'two_paths':
         return bool((record.get('registration') or {}).get('other'))
     return (record.get(item.when) or {}).get('status') in ('computed', 'given')
 
 
-def expected(record: Mapping[str, Any]) -> tuple[Product, ...]:
-    """The products that a subject must have by its record."""
-    return tuple(item for item in PRODUCTS if is_expected(item, record))
+def expected(
+    record: Mapping[str, Any], items: Iterable[Product] = PRODUCTS
+) -> tuple[Product, ...]:
+    """The products, or figures, that a subject must have by its record."""
+    return tuple(item for item in items if is_expected(item, record))
 
 
 def names(items: Iterable[Product] = PRODUCTS) -> tuple[str, ...]:

@@ -62,6 +62,9 @@ class Record:
     evidence: dict[str, Any] = field(default_factory=dict)
     products: dict[str, str] = field(default_factory=dict)
     """Product to its path below the derivatives' root."""
+    figures: dict[str, list[str]] = field(default_factory=dict)
+    """Figure to its files below the derivatives' root, also where the run did not complete:
+    more than one where an image was rejected and another one taken."""
     leftovers: list[str] = field(default_factory=list)
     """Products of an earlier run that lie there although this one did not complete."""
     commands: list[dict[str, Any]] = field(default_factory=list)

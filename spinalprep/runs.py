@@ -91,6 +91,28 @@ class Run:
             return None  # the preflight has judged the template; a record is due all the same
         return {'shape': [int(n) for n in image.shape[:3]], 'affine': image.affine.tolist()}
 
+    def figures(self, entities: Mapping[str, str]) -> dict[str, list[str]]:
+        """Figures of a subject and session that lie there, by name."""
+        found: dict[str, list[str]] = {}
+        for name, path in self._figure_files(entities):
+            found.setdefault(name, []).append(path.relative_to(self.layout.derivatives).as_posix())
+        return found
+
+    def remove_figures(self, entities: Mapping[str, str]) -> None:
+        """Remove figures of an earlier run: those that lie there show the run going on."""
+        for _, path in self._figure_files(entities):
+            path.unlink(missing_ok=True)
+
+    def _figure_files(self, entities: Mapping[str, str]) -> list[tuple[str, Path]]:
+        folder = self.layout.derivatives / products.subject_folder(entities)
+        found = [
+            (item.name, path)
+            for path in sorted((folder / products.FIGURES[0].folder).glob('*'))
+            if (item := products.figure_of(path.name, entities))
+        ]
+        order = products.names(products.FIGURES)
+        return sorted(found, key=lambda pair: order.index(pair[0]))
+
     def leftovers(self, entities: Mapping[str, str]) -> list[str]:
         """Products that lie in a subject's folders, below the derivatives' root."""
         root = self.layout.derivatives

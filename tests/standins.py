@@ -17,10 +17,11 @@ from nipype.interfaces.base import (
     isdefined,
     traits,
 )
+from PIL import Image
 
 from spinalprep.errors import CordReferenceRejected, SCTCommandError
-from spinalprep.interfaces.derivatives import SaveDerivatives
-from spinalprep.products import PRODUCTS, label_names
+from spinalprep.interfaces.derivatives import SaveDerivatives, SaveFigure
+from spinalprep.products import FIGURES, PRODUCTS, label_names, names
 
 CORDREF_AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
 TEMPLATE_AFFINE = np.diag([-2.0, 2.0, 2.0, 1.0])
@@ -169,8 +170,12 @@ class _DrawOutputSpec(TraitedSpec):
     pass
 
 
+for _item in FIGURES:
+    _DrawOutputSpec.add_class_trait(_item.name, File())
+
+
 class Draw(SimpleInterface):
-    """Stands for a figure: fails when it is told to."""
+    """Stands for all figures: fails when it is told to."""
 
     input_spec = _MakeInputSpec
     output_spec = _DrawOutputSpec
@@ -178,6 +183,10 @@ class Draw(SimpleInterface):
     def _run_interface(self, runtime):
         if self.inputs.order.get('no_figure'):
             raise ValueError('nothing to draw')
+        for item in FIGURES:
+            path = Path(runtime.cwd) / f'{item.name}{item.extension}'
+            Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(path)
+            self._results[item.name] = str(path)
         return runtime
 
 
@@ -224,4 +233,13 @@ def standin_wf(
     for field in (*fields, 'registration_path', 'metrics', 'evidence'):
         cordref.connect(registration, f'register_disc.{field}', out, field)
         workflow.connect(cordref, f'outputnode.{field}', sink, field)
+    for name in names(FIGURES):
+        save = SaveFigure(
+            figure=name,
+            derivatives_dir=str(derivatives_dir),
+            entities=entities,
+            modality=modality,
+        )
+        node = pe.Node(save, name=f'save_{name}_report')
+        workflow.connect(cordref, f'registration_wf.cord_report.{name}', node, 'in_file')
     return workflow

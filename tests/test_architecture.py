@@ -18,7 +18,7 @@ LAYERS = (
     ('runs', 'execution', 'crashes'),
     ('workflows',),
     ('interfaces',),
-    ('sidecars', 'verdict'),
+    ('sidecars', 'verdict', 'reports'),
     ('datasets', 'selection', 'layout', 'record'),
     ('policy', 'products'),
     ('toolbox', 'embedded', 'reports'),

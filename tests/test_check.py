@@ -5,17 +5,19 @@ import dataclasses
 import gzip
 import json
 import shutil
+from pathlib import Path
 
 import nibabel as nb
 import numpy as np
 import pytest
+from PIL import Image
 
 from spinalprep.check import check
 from spinalprep.driver import run_targets
 from spinalprep.errors import NothingToRunError
 from spinalprep.layout import Layout
 from spinalprep.policy import Policy
-from spinalprep.products import file_name, product
+from spinalprep.products import FIGURES, file_name, product
 from spinalprep.runs import Run
 from spinalprep.selection import select
 from spinalprep.toolbox import Toolbox
@@ -72,7 +74,7 @@ def test_all_is_well(layout):
     assert findings.problems == []
     assert findings.warnings == []
     assert findings.subjects == 2
-    assert findings.files == 17 + 14
+    assert findings.files == 17 + 14 + 2 * len(FIGURES)
 
 
 def test_no_run_is_an_error(tmp_path):
@@ -229,3 +231,42 @@ def test_every_selected_subject_is_accounted_for(layout):
     assert 'no record' in problem.text
     layout.record('sub-02_ses-a').write_text('{"half')
     assert 'can not be read' in the_problem(layout).text
+
+
+def shorten(path):
+    path.write_bytes(path.read_bytes()[:-12])
+
+
+def paint(path):
+    Image.new('L', (8, 8), 40).save(path)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'message'),
+    [
+        (Path.unlink, 'is missing'),
+        (shorten, 'can not be read to its end'),
+        (lambda path: path.write_text('<svg/>'), 'can not be read to its end'),
+        (paint, 'is blank'),
+        (lambda path: Image.new('L', (8, 8)).save(path, format='BMP'), 'holds BMP'),
+    ],
+)
+@pytest.mark.parametrize('name', ['figure_crop_box', 'figure_overlay'])
+def test_a_figure_that_is_not_right_is_a_warning_and_no_problem(layout, name, damage, message):
+    damage(path_of(layout, name))
+    findings = check(layout.out)
+    assert findings.problems == []
+    (warning,) = findings.warnings
+    assert warning.path == path_of(layout, name)
+    assert message in warning.text
+
+
+def test_a_figure_that_was_never_drawn_is_named(layout):
+    path = layout.record('sub-01')
+    record = json.loads(path.read_text())
+    del record['figures']['figure_spine']
+    path.write_text(json.dumps(record))
+    findings = check(layout.out)
+    assert findings.problems == []
+    (warning,) = findings.warnings
+    assert str(warning) == f'{path_of(layout, "figure_spine")}: figure_spine was not drawn'

@@ -10,6 +10,7 @@ from spinalprep.driver import Listeners, run_target, run_targets
 from spinalprep.errors import InputImageError, PolicyError, UsageError
 from spinalprep.layout import Layout
 from spinalprep.policy import Policy
+from spinalprep.products import FIGURES, names
 from spinalprep.record import problems_of
 from spinalprep.runs import Run, check_precomputed, resolve_precomputed
 from spinalprep.selection import Target, select
@@ -150,6 +151,26 @@ def test_a_missing_figure_is_a_warning(make_run):
     (record,) = go(make_run(), sub_01_T2w={'no_figure': True})
     assert (record.status, record.verdict) == ('completed', 'WARN')
     assert record.reasons == ['a figure is missing: nothing to draw']
+    assert record.figures == {}
+
+
+def test_figures_are_listed_and_those_of_an_earlier_run_are_gone(make_run):
+    run = make_run()
+    (record,) = go(run, sub_01_T2w={})
+    folder = run.layout.derivatives / 'sub-01' / 'figures'
+    shown = sorted(path for paths in record.figures.values() for path in paths)
+    assert shown == sorted(f'sub-01/figures/{path.name}' for path in folder.iterdir())
+    assert list(record.figures) == list(names(FIGURES))
+    (record,) = go(run, sub_01_T2w={'no_figure': True})
+    assert (record.figures, list(folder.iterdir())) == ({}, [])
+
+
+def test_a_subject_that_failed_keeps_the_figures_up_to_there(make_run):
+    (record,) = go(make_run(), sub_01_T2w={'fail': 'no memory'})
+    assert record.status == 'failed'
+    assert list(record.figures) == list(names(FIGURES))
+    assert record.products == {}
+    assert record.leftovers == []
 
 
 def test_a_fail_verdict_is_kept_with_its_derivatives(make_run):
@@ -209,7 +230,8 @@ def test_listeners_hear_of_subjects_and_nodes(make_run):
     )
     run_targets(select(run.bids_dir), run, listeners)
     assert heard[:3] == ['sub-01', 'find_cord start', 'find_cord end']
-    assert heard[-2:] == ['ds_anat end', 'completed']
+    assert heard[-1] == 'completed'
+    assert 'ds_anat end' in heard
 
 
 def test_nipypes_log_goes_to_a_file_only(make_run, capfd):

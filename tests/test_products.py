@@ -8,7 +8,15 @@ import pytest
 
 from spinalprep import layout, products, selection, sidecars
 from spinalprep.anatomy.tables import SLICE_COLUMNS
-from spinalprep.products import PRODUCTS, expected, file_name, is_product_file, product
+from spinalprep.products import (
+    FIGURES,
+    PRODUCTS,
+    expected,
+    figure_of,
+    file_name,
+    is_product_file,
+    product,
+)
 
 SEED_NAMES = {
     'cordref': 'anat/sub-01_desc-cordref_T2w.nii.gz',
@@ -37,9 +45,12 @@ def test_names_are_those_of_the_seed(name, path):
 def test_names_are_unique_and_conditions_known():
     entities = {'sub': '01', 'ses': 'a'}
     for path in products.PATHS:
-        files = [(item.folder, file_name(item, entities, 'T1w', path=path)) for item in PRODUCTS]
-        assert len(set(files)) == len(PRODUCTS)
-    assert {item.when for item in PRODUCTS} == set(products.CONDITIONS)
+        files = [
+            (item.folder, file_name(item, entities, 'T1w', path=path))
+            for item in (*PRODUCTS, *FIGURES)
+        ]
+        assert len(set(files)) == len(PRODUCTS) + len(FIGURES)
+    assert {item.when for item in (*PRODUCTS, *FIGURES)} == set(products.CONDITIONS)
     assert set(products.PRECOMPUTABLE) <= set(products.names())
 
 
@@ -70,6 +81,17 @@ def test_a_product_is_recognised_by_its_name_and_only_for_its_subject(item):
     assert not is_product_file(name, {'sub': '1'})
     assert not is_product_file(name, {'sub': '01', 'ses': 'b'})
     assert not is_product_file(name.replace('sub-01', 'sub-011'), here)
+
+
+@pytest.mark.parametrize('item', FIGURES, ids=lambda item: item.name)
+def test_a_figure_is_recognised_by_its_name_and_is_no_product(item):
+    entities = {'sub': '01', 'ses': 'a', 'acq': 'sag', 'run': '1'}
+    name = file_name(item, entities, 'T2w')
+    assert name.startswith('sub-01_ses-a_acq-sag_run-1_desc-S2_')
+    assert figure_of(name, {'sub': '01', 'ses': 'a'}) is item
+    assert figure_of(name, {'sub': '01', 'ses': 'b'}) is None
+    assert figure_of(f'{name}.json', {'sub': '01', 'ses': 'a'}) is None
+    assert not is_product_file(name, {'sub': '01', 'ses': 'a'})
 
 
 @pytest.mark.parametrize(
@@ -108,3 +130,15 @@ def test_expected_products_follow_the_record():
     assert 'disc_labels' not in products.names(expected(bare))
     assert 'csa_per_level' not in products.names(expected(bare))
     assert expected({'status': 'failed'}) == ()
+
+
+def test_expected_figures_follow_the_record():
+    record = {'status': 'completed', 'spine': {'status': 'absent'}, 'discs': {'status': 'given'}}
+    assert products.names(expected(record, FIGURES)) == (
+        'figure_crop_box', 'figure_cord_mask', 'figure_spine', 'figure_overlay',
+    )  # fmt: skip
+    record['discs'] = {'status': 'absent'}
+    assert 'figure_spine' not in products.names(expected(record, FIGURES))
+    record['rootlets'] = {'status': 'computed'}
+    assert 'figure_rootlets' in products.names(expected(record, FIGURES))
+    assert expected(record | {'status': 'rejected'}, FIGURES) == ()

@@ -12,6 +12,7 @@ from nipype.interfaces.base import (
     Directory,
     File,
     OutputMultiObject,
+    SimpleInterface,
     TraitedSpec,
     isdefined,
     traits,
@@ -20,12 +21,15 @@ from nipype.interfaces.base import (
 from spinalprep import atomic
 from spinalprep.errors import SCTOutputError
 from spinalprep.products import (
+    FIGURES,
     PATHS,
     PRODUCTS,
     Product,
     file_name,
     is_product_file,
     label_names,
+    names,
+    product,
     sidecar_name,
     subject_folder,
 )
@@ -210,3 +214,33 @@ class SaveDerivatives(BaseInterface):
             'metrics': self.inputs.metrics if isdefined(self.inputs.metrics) else {},
             'evidence': self._evidence,
         }
+
+
+class _SaveFigureInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, desc='the figure; nothing is done without')
+    figure = traits.Enum(*names(FIGURES), mandatory=True, desc='which figure')
+    derivatives_dir = Directory(mandatory=True, desc="root of the dataset's derivatives")
+    entities = traits.DictStrStr(mandatory=True, desc='entities of the anatomy')
+    modality = traits.Enum('T2w', 'T1w', mandatory=True, desc='suffix of the anatomy')
+
+
+class _SaveFigureOutputSpec(TraitedSpec):
+    out_file = File(exists=True, desc='the figure under its name')
+
+
+class SaveFigure(SimpleInterface):
+    """Put a figure in its place, atomically; it always runs, as the other sink does."""
+
+    input_spec = _SaveFigureInputSpec
+    output_spec = _SaveFigureOutputSpec
+    _always_run = True
+
+    def _run_interface(self, runtime):
+        if not isdefined(self.inputs.in_file):
+            return runtime
+        item = product(self.inputs.figure)
+        folder = Path(self.inputs.derivatives_dir) / subject_folder(self.inputs.entities)
+        name = file_name(item, self.inputs.entities, self.inputs.modality)
+        atomic.copy(self.inputs.in_file, folder / item.folder / name)
+        self._results['out_file'] = str(folder / item.folder / name)
+        return runtime

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.labels import spinal_level_name
 from spinalprep.reports import look
 from spinalprep.reports.look import Canvas, level_colour, outline, scale_bar, window_near
@@ -31,7 +32,7 @@ def rootlets_animation(
     rootlets: np.ndarray,
     *,
     title: str,
-    expected: Mapping[int, tuple[float, float]] | None = None,
+    expected: Mapping[int, tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> Animation:
     """Draw the rootlets, one spinal level after the other.
 
@@ -47,8 +48,8 @@ def rootlets_animation(
     title : str
         Which image.
     expected : dict, optional
-        Spinal level → lower and upper end (world height, mm) of where its rootlets are
-        expected to meet the cord.
+        Spinal level → world points of the lower and upper end of where its rootlets are
+        expected to meet the cord, see `expected_entries`.
 
     Returns
     -------
@@ -133,11 +134,47 @@ def split_by_side(roots: np.ndarray, grid: Grid, middle: np.ndarray) -> dict[str
     return {'dorsal': np.where(front, 0, roots), 'ventral': np.where(front, roots, 0)}
 
 
+def expected_entries(
+    subject: CordSpace, template: CordSpace, roots: Mapping[int, np.ndarray]
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Where rootlets should meet the cord, going by the discs.
+
+    Each spinal level lies between the subject's discs as it does in the template, give
+    or take half a vertebral level: so far people differ without anything being wrong.
+
+    Parameters
+    ----------
+    subject, template : CordSpace
+        Their landmarks are discs.
+    roots : dict
+        Spinal level → world point of the middle of its rootlets in the template.
+
+    Returns
+    -------
+    dict
+        Spinal level → world points on the subject's cord, lower and upper end; only
+        levels between the outermost of the subject's discs, half a level beyond included.
+    """
+    known, ours = template.landmark_arcs(), subject.landmark_arcs()
+    common = sorted(set(known) & set(ours))
+    if len(common) < 2 or not roots:
+        return {}
+    # arcs grow upwards, values downwards
+    rising = common[::-1]
+    arcs, _ = template.centerline.project(np.array(list(roots.values())))
+    values = np.interp(arcs, [known[v] for v in rising], rising, left=np.nan, right=np.nan)
+    found = {}
+    for level, value in zip(roots, values, strict=True):
+        if np.isfinite(value):
+            ends = np.interp([value + 0.5, value - 0.5], common, [ours[v] for v in common])
+            low, high = subject.centerline.at(ends)
+            found[level] = (low, high)
+    return found
+
+
 def _expected_bands(axes, expected, grid: Grid) -> None:
-    zero = grid.mm(np.zeros(3))  # oblique grids: a height along the grid's own axis
-    per_mm = np.linalg.norm(grid.affine[:3, :3] / grid.spacing, axis=0)[2]
     for level, ends in (expected or {}).items():
-        low, high = (zero[2] + end / per_mm for end in ends)
+        low, high = (grid.mm(end)[2] for end in ends)
         axes.axhspan(low, high, color=level_colour(level), alpha=0.16, lw=0)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import nipype.pipeline.engine as pe
 from niworkflows.engine import Workflow
 
-from spinalprep.interfaces.derivatives import SaveDerivatives
+from spinalprep.interfaces.derivatives import SaveDerivatives, SaveFigure
 from spinalprep.policy import Policy
-from spinalprep.products import names
+from spinalprep.products import FIGURES, names
 from spinalprep.toolbox import Toolbox
 from spinalprep.workflows.anat import init_anat_cordref_wf
 
@@ -95,6 +95,19 @@ def init_single_subject_wf(
     workflow.connect([
         (cordref, save, [(f'outputnode.{field}', field) for field in fields]),
     ])  # fmt: skip
+    for item in FIGURES:
+        # a sink of its own: a figure that fails stops no derivative, and one that was drawn
+        # is there whatever fails later
+        save_figure = pe.Node(
+            SaveFigure(
+                figure=item.name,
+                derivatives_dir=str(Path(derivatives_dir).absolute()),
+                entities=dict(entities),
+                modality=modality,
+            ),
+            name=f'save_{item.name}_report',
+        )
+        workflow.connect(cordref, f'outputnode.{item.name}', save_figure, 'in_file')
     return workflow
 
 

@@ -13,11 +13,12 @@ from niworkflows.engine import Workflow
 from spinalprep.errors import InputImageError
 from spinalprep.interfaces.conclusion import Conclude
 from spinalprep.policy import Policy
-from spinalprep.products import PRECOMPUTABLE
+from spinalprep.products import FIGURES, PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
-from spinalprep.workflows.anat import registration, segmentation
+from spinalprep.workflows.anat import registration, reports, segmentation
 from spinalprep.workflows.anat.discovery import init_discovery_wf
 from spinalprep.workflows.anat.registration import init_registration_wf
+from spinalprep.workflows.anat.reports import init_reports_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
 from spinalprep.workflows.anat.segmentation import init_segmentation_wf
 
@@ -26,6 +27,7 @@ OUTPUTS = (
     *segmentation.RESULTS,
     'rootlets_dseg',
     *registration.OUTPUTS,
+    *names(FIGURES),
 )
 """Fields of the outputnode, the same on every branch."""
 
@@ -103,6 +105,8 @@ def init_anat_cordref_wf(
         ``disc`` or ``rootlet``.
     evidence
         All evidence, with ``verdict`` and ``reasons``.
+    figure_crop_box, figure_cord_mask, figure_spine, figure_rootlets, figure_overlay
+        Figures, PNG or GIF.
 
     Raises
     ------
@@ -196,7 +200,27 @@ def init_anat_cordref_wf(
         ]),
         (conclude, outputnode, [('evidence', 'evidence')]),
     ])  # fmt: skip
+    _connect_figures(
+        workflow, policy, inputnode, outputnode, discover, segment, rootlets, register
+    )
     return workflow
+
+
+def _connect_figures(
+    workflow: Workflow, policy: Policy, inputnode: pe.Node, outputnode: pe.Node, *steps: Workflow
+) -> None:
+    """Bring what figures show to them, each from the last step that gives it."""
+    figures = init_reports_wf(policy=policy)
+    sources = {}
+    for step in steps:
+        for field in step.get_node('outputnode').interface._fields:
+            sources[field] = step
+    workflow.connect(inputnode, 'anat', figures, 'inputnode.anat')
+    for field in reports.INPUTS:
+        workflow.connect(sources[field], f'outputnode.{field}', figures, f'inputnode.{field}')
+    workflow.connect([
+        (figures, outputnode, [(f'outputnode.{field}', field) for field in names(FIGURES)]),
+    ])  # fmt: skip
 
 
 def _spine_status(segment: Workflow, precomputed: Mapping) -> str:

@@ -59,6 +59,8 @@ def init_discovery_wf(
     -------
     cordref
         The image, reoriented and cropped.
+    whole_image
+        The image, reoriented.
     discovery_cord
         The cord found, on the grid of the whole image.
     evidence
@@ -79,7 +81,9 @@ cord, found by `sct_deepseg` (SCT {toolbox.version}); images in which fewer than
 """
     inputnode = pe.Node(niu.IdentityInterface(fields=['anat', 'cord_dseg']), name='inputnode')
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['cordref', 'discovery_cord', 'evidence', 'notes']),
+        niu.IdentityInterface(
+            fields=['cordref', 'whole_image', 'discovery_cord', 'evidence', 'notes']
+        ),
         name='outputnode',
     )
     common = {'policy': policy, 'toolbox': toolbox, 'omp_nthreads': omp_nthreads}
@@ -139,6 +143,7 @@ cord, found by `sct_deepseg` (SCT {toolbox.version}); images in which fewer than
         (reorient, crop, [('out_file', 'in_file')]),
         (field_of_view, crop, [(limit, limit) for limit in _LIMITS]),
         (crop, outputnode, [('out_file', 'cordref')]),
+        (reorient, outputnode, [('out_file', 'whole_image')]),
         (cord, outputnode, [('cord_file', 'discovery_cord')]),
         (field_of_view, outputnode, [('evidence', 'evidence')]),
         (conform, outputnode, [('notes', 'notes')]),

@@ -32,6 +32,14 @@ OUTPUTS = (
     'registration_path',
     'evidence',
 )
+FOR_FIGURES = (
+    'template_image',
+    'template_cord',
+    'template_discs',
+    'template_rootlets',
+    'disc_used',
+    'rootlet_used',
+)
 LANDMARKS = {'disc': 'disc_labels', 'rootlet': 'rootlets_dseg'}
 """Path → product that its landmarks come from."""
 
@@ -97,6 +105,10 @@ def init_registration_wf(
         ``disc`` or ``rootlet``.
     evidence
         Both paths, their offset, verdict and reasons.
+    template_image, template_cord, template_discs, template_rootlets
+        Files of the template.
+    disc_used, rootlet_used
+        Landmarks that each path used.
 
     Raises
     ------
@@ -116,7 +128,7 @@ rootlets; the path with the better evidence was taken.
         niu.IdentityInterface(fields=['cordref', 'cord_dseg', 'vertebral_levels', *landmarks]),
         name='inputnode',
     )
-    outputnode = pe.Node(niu.IdentityInterface(fields=list(OUTPUTS)), name='outputnode')
+    outputnode = pe.Node(niu.IdentityInterface(fields=[*OUTPUTS, *FOR_FIGURES]), name='outputnode')
     template = pe.Node(
         ReadTemplate(
             template=_template(policy, toolbox),
@@ -135,6 +147,8 @@ rootlets; the path with the better evidence was taken.
     )
     for path in PATHS:
         _connect_path(workflow, path, inputnode, template, choose, policy, toolbox, omp_nthreads)
+        if select := workflow.get_node(f'select_{path}'):
+            workflow.connect(select, 'out_file', outputnode, f'{path}_used')
     resample = pe.Node(
         sct.ApplyTransfo(
             toolbox=toolbox,
@@ -151,6 +165,12 @@ rootlets; the path with the better evidence was taken.
         (template, resample, [('image_file', 'dest_file')]),
         (choose, resample, [('warp_cordref2template', 'warps')]),
         (resample, outputnode, [('out_file', 'cordref_in_template')]),
+        (template, outputnode, [
+            ('image_file', 'template_image'),
+            ('cord_file', 'template_cord'),
+            ('disc_file', 'template_discs'),
+            ('rootlet_file', 'template_rootlets'),
+        ]),
         (choose, outputnode, [
             (field, field) for field in OUTPUTS if field != 'cordref_in_template'
         ]),
