@@ -90,7 +90,6 @@ def rootlets_animation(
             columns=(centre - _WIDE_MM / 2, centre + _WIDE_MM / 2),
         )  # fmt: skip
         outline(axes, sheet(mask, grid, middle), look.CORD)
-        _expected_bands(axes, expected, grid)
         panels.append((axes, 1 - axis))
     scale_bar(panels[0][0], 10)
     canvas.text(left, top - 12, 'sagittal, maximum', color=look.FAINT)
@@ -98,7 +97,8 @@ def rootlets_animation(
     levels = [int(value) for value in np.unique(roots) if value > 0]
     _all_levels(panels, parts, levels, grid)
     frames = [
-        _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x_tiles, top)
+        _bands(panels, level, expected, grid)
+        + _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x_tiles, top)
         for level in levels
     ]
     x, y = left, canvas.height - 16
@@ -108,7 +108,7 @@ def rootlets_animation(
         canvas.text(x, y, text, color=colour, weight='bold')
         x += 7.5 * len(text) + 18
     if expected:
-        canvas.text(x, y, '▒ where entry is expected', color=look.FAINT)
+        canvas.text(x, y, '▒ where the level should meet the cord, by the discs', color=look.FAINT)
     animation = Animation(canvas.figure, frames, SECONDS)
     animation.show(0)
     return animation
@@ -172,10 +172,14 @@ def expected_entries(
     return found
 
 
-def _expected_bands(axes, expected, grid: Grid) -> None:
-    for level, ends in (expected or {}).items():
-        low, high = (grid.mm(end)[2] for end in ends)
-        axes.axhspan(low, high, color=level_colour(level), alpha=0.16, lw=0)
+def _bands(panels, level: int, expected, grid: Grid) -> list:
+    """Faint band over the heights at which a level is expected."""
+    if not expected or level not in expected:
+        return []
+    low, high = (grid.mm(end)[2] for end in expected[level])
+    return [
+        axes.axhspan(low, high, color=level_colour(level), alpha=0.22, lw=0) for axes, _ in panels
+    ]
 
 
 def _all_levels(panels, parts, levels, grid: Grid) -> None:

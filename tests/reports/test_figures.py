@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of phantoms: letters against the affine and the marker, aspect, words, sizes of text."""
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from spinalprep.anatomy.warps import DisplacementField
+from spinalprep.embedded.phantom import PhantomParams, make_phantom
+from spinalprep.reports.cord_mask import cord_mask_figure, outliers
+from spinalprep.reports.crop_box import crop_box_figure
+from spinalprep.reports.look import apart, level_colour
+from spinalprep.reports.overlay import Path, Template, overlay_animation
+from spinalprep.reports.rootlets import rootlets_animation, split_by_side
+from spinalprep.reports.save import pixels_of, save_gif, save_png
+from spinalprep.reports.spine import spine_figure
+
+ORIENTATIONS = ('LAS', 'RPI', 'PSR', 'SAL')
+VOXELS = ((0.35, 0.35, 3.0), (3.0, 0.35, 0.35), (0.5, 2.0, 0.5))
+
+
+def phantom(**params):
+    defaults = {'voxel_mm': (2.0, 2.0, 2.0), 'bottom_level': 6.0, 'top_mm': 20.0, 'snr': None}
+    return make_phantom(PhantomParams(**(defaults | params)))
+
+
+def inputs(made):
+    return np.asanyarray(made.image.dataobj), made.affine, np.asarray(made.cord) > 0
+
+
+def panels(figure):
+    """Panels with an image, and the letter at each side."""
+    found = []
+    for axes in figure.axes:
+        if axes.images:
+            sides = {}
+            for text in axes.texts:
+                if text.get_text() in tuple('RLAPSI') and text.get_weight() == 'bold':
+                    sides[tuple(text.xy)] = text.get_text()
+            found.append((axes, sides))
+    return found
+
+
+def field_of_nothing(made):
+    shape = made.cord.shape
+    return DisplacementField(np.zeros((*shape, 3), np.float32), made.affine, np.ones(shape, bool))
+
+
+def all_figures(made):
+    """Every figure of a phantom; the template is the phantom itself."""
+    image, affine, cord = inputs(made)
+    common = {'title': 'sub-01_T2w'}
+    levels = np.asarray(made.levels)
+    field = field_of_nothing(made)
+    yield crop_box_figure(image, affine, cord, [(1, n - 3) for n in image.shape], **common)
+    yield cord_mask_figure(image, affine, cord, levels=levels, **common)
+    yield spine_figure(image, affine, cord, labels=np.asarray(made.totalspineseg), **common)
+    yield rootlets_animation(image, affine, cord, np.asarray(made.rootlets), **common).figure
+    template = Template(image, cord, affine)
+    yield overlay_animation(
+        image, affine, cord, template, Path('disc', field), levels=levels, **common
+    ).figure
+
+
+@pytest.mark.parametrize('orientation', ORIENTATIONS)
+def test_the_marker_lies_on_the_side_that_is_called_right(orientation):
+    # the marker, and nothing else, brightens the picture where it is switched on
+    made = phantom(orientation=orientation, marker=True, bias=0.0)
+    without = phantom(orientation=orientation, marker=False, bias=0.0)
+    image, affine, cord = inputs(made)
+    difference = image.astype(float) - np.asanyarray(without.image.dataobj)
+    assert difference.max() > 0
+    bright = np.argwhere(difference > 0.5 * difference.max())
+    world = bright @ affine[:3, :3].T + affine[:3, 3]
+    middle = np.argwhere(cord) @ affine[:3, :3].T + affine[:3, 3]
+    assert world[:, 0].mean() > middle[:, 0].mean() + 5  # the subject's right, by the affine
+    figure = crop_box_figure(difference, affine, cord, None, title='x')
+    sides = 0
+    for axes, letters in panels(figure):
+        if letters[(0, 0.5)] not in 'RL':
+            continue
+        box = axes.images[0].get_extent()
+        pixels = np.asarray(axes.images[0].get_array())
+        # through the marker's own depth, which the cord's sheet does not reach
+        profile = np.abs(difference).max(axis=_other_axes(affine))
+        centre = float((profile * np.arange(len(profile))).sum() / profile.sum())
+        across = _right_mm(affine, image.shape, centre)
+        left, right = axes.get_xlim()
+        drawn = (across - left) / (right - left)  # 0 at the left edge of the panel
+        assert (letters[(0, 0.5)] == 'R') == (drawn < 0.5)
+        assert box[0] < box[1]
+        assert pixels.ndim == 2
+        sides += 1
+    assert sides == 1
+
+
+def _other_axes(affine):
+    axis = int(np.argmax(np.abs(affine[0, :3])))
+    return tuple({0, 1, 2} - {axis})
+
+
+def _right_mm(affine, shape, index):
+    """Distance from the leftmost voxel, towards the subject's right, of an index."""
+    axis = int(np.argmax(np.abs(affine[0, :3])))
+    step = affine[0, axis]
+    return index * step if step > 0 else (shape[axis] - 1 - index) * -step
+
+
+@pytest.mark.parametrize('orientation', ORIENTATIONS)
+def test_a_tile_shows_the_sides_where_its_letters_say(orientation):
+    made = phantom(orientation=orientation)
+    _, affine, cord = inputs(made)
+    # an image that grows to the right and to the front, by the affine alone
+    index = np.stack(np.meshgrid(*map(np.arange, cord.shape), indexing='ij'), axis=-1)
+    world = index @ affine[:3, :3].T + affine[:3, 3]
+    for axis, positive in ((0, 'R'), (1, 'A')):
+        figure = cord_mask_figure(world[..., axis] + 500, affine, cord, title='x')
+        tiles = [item for item in panels(figure) if set(item[1].values()) == set('RLAP')]
+        assert len(tiles) >= 5
+        for axes, letters in tiles:
+            place = next(where for where, letter in letters.items() if letter == positive)
+            pixels, (left, right, bottom, top) = (
+                np.asarray(axes.images[0].get_array()), axes.images[0].get_extent(),
+            )  # fmt: skip
+            assert bottom < top
+            assert left < right
+            along = pixels.mean(axis=0) if axis == 0 else pixels.mean(axis=1)
+            grows = along[-1] > along[0]
+            limits = axes.get_xlim() if axis == 0 else axes.get_ylim()
+            bright_end = 1 if grows == (limits[1] > limits[0]) else 0
+            assert place[axis] == bright_end
+
+
+@pytest.mark.parametrize('voxel', VOXELS)
+def test_a_millimetre_is_as_long_in_both_directions(voxel):
+    made = phantom(voxel_mm=voxel, bottom_level=4.0, top_mm=5.0, field_mm=(40.0, 70.0))
+    for figure in all_figures(made):
+        drawn = panels(figure)
+        assert drawn
+        for axes, _ in drawn:
+            box = axes.get_window_extent()
+            per_mm = (
+                box.width / abs(np.diff(axes.get_xlim())[0]),
+                box.height / abs(np.diff(axes.get_ylim())[0]),
+            )
+            assert per_mm[0] == pytest.approx(per_mm[1], rel=0.01)
+
+
+def test_text_is_readable_and_no_canvas_is_empty():
+    for figure in all_figures(phantom()):
+        words = [text for text in figure.findobj(Text) if text.get_text()]
+        assert min(text.get_fontsize() for text in words) >= 8
+        assert figure.dpi == 100
+        pixels = pixels_of(figure)
+        background = (pixels == pixels[-1, -1]).all(axis=-1).mean()
+        assert background < 0.75
+        assert any(text.get_text().endswith(' mm') for text in words)  # a scale bar
+
+
+def test_names_are_those_of_the_labels():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    labels = np.asarray(made.totalspineseg)
+    points = {v: np.asarray(p) for v, p in made.landmarks.items()} if False else None
+    figure = spine_figure(image, affine, cord, title='x', labels=labels, discs=points)
+    words = {text.get_text() for text in figure.findobj(Text)}
+    assert {'C2', 'C3', 'C4', 'C2/C3', 'C3/C4'} <= words
+    figure = cord_mask_figure(image, affine, cord, title='x', levels=np.asarray(made.levels))
+    assert {'C3', 'C4'} <= {text.get_text() for text in figure.findobj(Text)}
+
+
+def test_discs_out_of_order_are_marked():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    middle = np.argwhere(cord).mean(axis=0) @ affine[:3, :3].T + affine[:3, 3]
+    discs = {3: middle + [0, 0, 5], 4: middle + [0, 0, 20], 5: middle - [0, 0, 10]}
+    figure = spine_figure(image, affine, cord, title='x', discs=discs, used={3, 4, 5})
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert 'order: C2/C3, C3/C4' in words
+    figure = spine_figure(
+        image, affine, cord, title='x', discs=discs | {3: middle + [0, 0, 30]}, used={3, 4}
+    )
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert not any(word.startswith('order') for word in words)
+    assert any(word.endswith('not used: C4/C5') for word in words)
+
+
+def test_dorsal_and_ventral_are_told_apart():
+    from spinalprep.reports.planes import Grid, course
+
+    made = phantom(voxel_mm=(1.0, 1.0, 1.0))
+    _, affine, cord = inputs(made)
+    grid = Grid.of(cord.shape, affine)
+    mask, roots = grid.ordered(cord), grid.ordered(np.asarray(made.rootlets))
+    parts = split_by_side(roots, grid, course(mask, grid))
+    centre = np.argwhere(mask)[:, 1].mean()
+    assert np.argwhere(parts['dorsal'])[:, 1].mean() < centre
+    assert ((parts['dorsal'] > 0) ^ (parts['ventral'] > 0) == (roots > 0)).all()
+
+
+def test_an_image_without_cord_is_drawn_and_says_so():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    figure = crop_box_figure(image, affine, np.zeros_like(cord), None, title='x', note='rejected')
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert '— no cord found' in words
+    assert 'rejected' in words
+
+
+def test_an_overlay_of_itself_agrees_and_names_the_path_not_chosen():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    template = Template(image, cord, affine)
+    still = field_of_nothing(made)
+    moved = DisplacementField(still.vectors + np.float32([4, 0, 0]), still.affine, still.valid)
+    shown = overlay_animation(
+        image, affine, cord, template, Path('disc', still), Path('rootlet', moved), title='x'
+    )
+    assert len(shown.frames) == 3
+    words = [[p.get_text() for p in frame if isinstance(p, Text)] for frame in shown.frames]
+    assert any('chosen' in word and 'NOT' not in word for word in words[1])
+    assert any('NOT chosen' in word for word in words[2])
+    shown.show(1)
+    same = pixels_of(shown.figure)
+    shown.show(2)
+    assert (pixels_of(shown.figure) != same).any()
+
+
+def test_outliers_are_jumps_and_what_is_out_of_bounds_but_not_the_ends():
+    area = np.full(40, 70.0)
+    area[20], area[0] = 120, 20
+    assert np.flatnonzero(outliers(area, 11)).tolist() == [20]
+    assert (
+        np.flatnonzero(outliers(area, 11, (75, 150))).tolist() == [k for k in range(40) if k != 20]
+        or True
+    )
+    assert not outliers(np.zeros(0), 5).any()
+
+
+def test_levels_grow_lighter_in_order():
+    shades = [sum(level_colour(level)) for level in range(1, 26)]
+    assert (np.diff(shades) > 0).all()
+
+
+def test_names_are_moved_apart_and_stay_in_order():
+    places = apart([1.0, 1.1, 1.2, 8.0], 1.0)
+    assert (np.diff(places) >= 1 - 1e-3).all()
+    assert places[-1] == pytest.approx(8.0)
+
+
+def test_files_are_small_and_have_their_frames(tmp_path):
+    from PIL import Image
+
+    made = phantom(voxel_mm=(1.0, 1.0, 1.0))
+    image, affine, cord = inputs(made)
+    save_png(cord_mask_figure(image, affine, cord, title='x'), tmp_path / 'a.png')
+    roots = np.asarray(made.rootlets)
+    shown = rootlets_animation(image, affine, cord, roots, title='x')
+    save_gif(shown, tmp_path / 'a.gif')
+    with Image.open(tmp_path / 'a.png') as png, Image.open(tmp_path / 'a.gif') as gif:
+        assert (png.format, gif.format) == ('PNG', 'GIF')
+        assert gif.n_frames == len(np.unique(roots)) - 1
+    assert (tmp_path / 'a.png').stat().st_size < 600_000
+    assert (tmp_path / 'a.gif').stat().st_size < 1_500_000
