@@ -41,9 +41,10 @@ def products_table() -> str:
     """One table per folder: file, content, when it is there."""
     entities, modality = {'sub': '01'}, 'T2w'
     text = []
-    for folder in dict.fromkeys(item.folder for item in products.PRODUCTS):
+    table_of_all = (*products.PRODUCTS, *products.FIGURES)
+    for folder in dict.fromkeys(item.folder for item in table_of_all):
         rows = []
-        for item in products.PRODUCTS:
+        for item in table_of_all:
             if item.folder != folder:
                 continue
             name = products.file_name(item, entities, modality, path='disc')

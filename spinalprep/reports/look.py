@@ -239,13 +239,16 @@ def names_beside(
     inside = sorted((item for item in names if low <= item[1] <= high), key=lambda item: item[1])
     places = apart([item[1] for item in inside], 12 * pixel)
     edge, sign = (1, 1) if side == 'right' else (0, -1)
+    away = edge + sign * 10 / axes.get_window_extent().width
+    beside = axes.get_yaxis_transform()
     for (name, height, colour), place in zip(inside, places, strict=True):
-        axes.annotate(
-            name, (edge, height), (edge + sign * 12 / axes.get_window_extent().width, place),
-            ('axes fraction', 'data'), ('axes fraction', 'data'), size=SMALL, color=colour,
-            weight=weight, va='center', ha='left' if sign > 0 else 'right',
-            annotation_clip=False,
-            arrowprops={'arrowstyle': '-', 'color': colour, 'lw': 0.8, 'shrinkA': 0, 'shrinkB': 0},
+        axes.plot(
+            [edge, away], [height, place], color=colour, lw=0.8, transform=beside, clip_on=False
+        )
+        axes.text(
+            away + sign * 3 / axes.get_window_extent().width, place, name, size=SMALL,
+            color=colour, weight=weight, va='center', ha='left' if sign > 0 else 'right',
+            transform=beside,
         )  # fmt: skip
 
 

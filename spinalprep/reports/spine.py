@@ -232,7 +232,8 @@ def _legend(canvas, x, y, points, used, has_map: bool) -> None:
     entries = [('— cord', look.CORD)]
     entries += [('— canal', look.CANAL)] if has_map else []
     dropped = [disc_name(value) for value in sorted(points) if value not in used]
-    entries += [(f'● disc points used: {len(points) - len(dropped)}', look.INK)]
+    if points:
+        entries += [(f'● disc points used: {len(points) - len(dropped)}', look.INK)]
     if dropped:
         names = ', '.join(dropped[:6]) + (' …' if len(dropped) > 6 else '')
         entries += [(f'✕ not used: {names}', look.INK)]

@@ -15,7 +15,7 @@ SIZES = sorted({sizes for voxel in VOXELS for sizes in itertools.permutations(vo
 
 
 def stored(orientation, spacing=(1.0, 2.0, 3.0), shape=(8, 9, 10)):
-    """Volume with one bright voxel at right, anterior, superior voxel (6, 2, 7), and its affine."""
+    """Volume that is bright at (6, 2, 7) counted right, anterior, superior; its affine."""
     data = np.zeros(shape)
     data[6, 2, 7] = 1
     image = nb.Nifti1Image(data, np.diag([*spacing, 1.0]))
