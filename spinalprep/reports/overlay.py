@@ -257,12 +257,9 @@ class _Warped:
         """The template's image and cord on a section; 0 where the field is not defined."""
         moved, valid = self.path.field.map_points(self.grid.world(section.mm))
         images = []
-        for data, order in ((template.image, 1), (template.cord.view(np.uint8), 1)):
+        for data in (template.image, template.cord.view(np.uint8)):
             values = np.zeros(valid.shape, np.float32)
-            values[valid] = sample(
-                data if data.dtype != np.uint8 else data.astype(np.float32), template.affine,
-                moved[valid], order,
-            )  # fmt: skip
+            values[valid] = sample(data, template.affine, moved[valid], 1)
             images.append(section.like(values))
         return images[0], images[1]
 
