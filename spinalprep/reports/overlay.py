@@ -125,60 +125,80 @@ def overlay_animation(
     canvas = Canvas(
         layout.width, layout.height + layout.top + 52, title, 'registration to the template'
     )
-    windows = (window_near(volume, grid.spacing, middle), _template_window(template))
-    frames: list[list] = [[] for _ in range(len(paths) + 1)]
-
-    def draw(section: Section, mask_section: Section, axes, columns, vertical):
-        """The subject in the first frame, a warped template in each other one."""
-        part = section.within(columns, vertical)
-        frames[0].append(axes.add_image(image_of(axes, part, columns, vertical, windows[0])))
-        outline(axes, mask_section.within(columns, vertical), look.CORD)
-        for frame, path in zip(frames[1:], paths, strict=True):
-            values, warped = path.on(part, template)
-            frame.append(axes.add_image(image_of(axes, values, columns, vertical, windows[1])))
-            drawn = outline(axes, warped, look.TEMPLATE)
-            if drawn is not None:
-                frame.append(drawn)
-                if frame is frames[1]:  # the chosen one stays beside the subject's
-                    frames[0].append(drawn)
-
     if ranges:
         names = {level: level_name(level) for level in ranges}
         level_bar(canvas, 16, layout.top, layout.height, rows=rows, ranges=ranges, names=names)
-    for sheet, axis, x in ((sagittal, 1, layout.sagittal), (coronal, 0, layout.coronal)):
-        wide = layout.wide[1 - axis]
-        centre = (middle[found, axis].min() + middle[found, axis].max()) / 2
-        columns = (centre - wide / 2, centre + wide / 2)
-        section = sheet(volume, grid, middle)
-        axes = canvas.panel(
-            section, x, layout.top, layout.scale, columns=columns, rows=rows, window=None
-        )
-        draw(section, sheet(mask, grid, middle), axes, columns, rows)
-        scale_bar(axes, 10)
-        canvas.text(x, layout.top - 12, sheet.__name__, color=look.FAINT)
-    for number, (height, level) in enumerate(picks):
-        column, row = divmod(number, layout.per_column)
-        columns, vertical = around(middle[height])
-        section = axial(volume, grid, height)
-        axes = canvas.panel(
-            section, layout.tiles + column * (layout.tile + 8),
-            layout.top + row * (layout.tile + 8), layout.tile / TILE_MM, columns=columns,
-            rows=vertical, window=None,
-        )  # fmt: skip
-        draw(section, axial(mask, grid, height), axes, columns, vertical)
-        axes.text(
-            0.03, 0.97, f'slice {height}' if level is None else level_name(level),
-            transform=axes.transAxes, size=look.NORMAL, weight='bold', va='top',
-            color=look.INK if level is None else level_colour(level), bbox=look.BEHIND_TEXT,
-        )  # fmt: skip
-        if number == 0:
-            scale_bar(axes, 5)
-    canvas.text(layout.tiles, layout.top - 12, f'axial, {TILE_MM:g} mm wide', color=look.FAINT)
-    _strips(canvas, layout, rows, ranges, paths, grid, bounds or {}, frames)
-    _captions(canvas, paths, frames)
-    animation = Animation(canvas.figure, frames, SECONDS)
+    windows = (window_near(volume, grid.spacing, middle), _template_window(template))
+    painter = _Painter(canvas, layout, grid, volume, mask, middle, template, paths, windows)
+    painter.sheets(rows, found)
+    painter.tiles(picks)
+    _strips(canvas, layout, rows, ranges, paths, grid, bounds or {}, painter.frames)
+    _captions(canvas, paths, painter.frames)
+    animation = Animation(canvas.figure, painter.frames, SECONDS)
     animation.show(0)
     return animation
+
+
+class _Painter:
+    """Draws panels that show the subject in the first frame, a warped template in the others."""
+
+    def __init__(self, canvas, layout, grid, volume, mask, middle, template, paths, windows):
+        self.canvas, self.layout, self.grid = canvas, layout, grid
+        self.volume, self.mask, self.middle = volume, mask, middle
+        self.template, self.paths, self.windows = template, paths, windows
+        self.frames: list[list] = [[] for _ in range(len(paths) + 1)]
+
+    def sheets(self, rows: tuple[float, float], found: np.ndarray) -> None:
+        """Sagittal and coronal, along the cord."""
+        layout, grid, middle = self.layout, self.grid, self.middle
+        for sheet, axis, x in ((sagittal, 1, layout.sagittal), (coronal, 0, layout.coronal)):
+            wide = layout.wide[1 - axis]
+            centre = (middle[found, axis].min() + middle[found, axis].max()) / 2
+            columns = (centre - wide / 2, centre + wide / 2)
+            section = sheet(self.volume, grid, middle)
+            axes = self.canvas.panel(
+                section, x, layout.top, layout.scale, columns=columns, rows=rows, window=None
+            )
+            self._draw(axes, section, sheet(self.mask, grid, middle), columns, rows)
+            scale_bar(axes, 10)
+            self.canvas.text(x, layout.top - 12, sheet.__name__, color=look.FAINT)
+
+    def tiles(self, picks: list[tuple[int, int | None]]) -> None:
+        """Axial, from the head down."""
+        layout, grid = self.layout, self.grid
+        step = layout.tile + 8
+        for number, (height, level) in enumerate(picks):
+            column, row = divmod(number, layout.per_column)
+            columns, rows = around(self.middle[height])
+            section = axial(self.volume, grid, height)
+            axes = self.canvas.panel(
+                section, layout.tiles + column * step, layout.top + row * step,
+                layout.tile / TILE_MM, columns=columns, rows=rows, window=None,
+            )  # fmt: skip
+            self._draw(axes, section, axial(self.mask, grid, height), columns, rows)
+            axes.text(
+                0.03, 0.97, f'slice {height}' if level is None else level_name(level),
+                transform=axes.transAxes, size=look.NORMAL, weight='bold', va='top',
+                color=look.INK if level is None else level_colour(level), bbox=look.BEHIND_TEXT,
+            )  # fmt: skip
+            if number == 0:
+                scale_bar(axes, 5)
+        text = f'axial, {TILE_MM:g} mm wide'
+        self.canvas.text(layout.tiles, layout.top - 12, text, color=look.FAINT)
+
+    def _draw(self, axes, section: Section, mask: Section, columns, rows) -> None:
+        part = section.within(columns, rows)
+        subject, *others = self.frames
+        subject.append(axes.add_image(image_of(axes, part, columns, rows, self.windows[0])))
+        outline(axes, mask.within(columns, rows), look.CORD)
+        for frame, path in zip(others, self.paths, strict=True):
+            values, warped = path.on(part, self.template)
+            frame.append(axes.add_image(image_of(axes, values, columns, rows, self.windows[1])))
+            drawn = outline(axes, warped, look.TEMPLATE)
+            if drawn is not None:
+                frame.append(drawn)
+                if frame is others[0]:  # the chosen one stays beside the subject's
+                    subject.append(drawn)
 
 
 @dataclass(frozen=True)
