@@ -99,25 +99,32 @@ def cord_mask_figure(
         names = {level: level_name(level) for level in ranges}
         level_bar(canvas, left, top, height, rows=rows, ranges=ranges, names=names)
     x = left + 32
-    for sheet, axis, side, what in (
-        (sagittal, 1, widths[0] / scale, 'sagittal'),
-        (coronal, 0, widths[1] / scale, 'coronal'),
-    ):
-        centre = np.median(middle[found, axis]) if len(found) else middle[0, axis]
-        limits = _spread(middle[found, axis] if len(found) else middle[:, axis], centre, side)
-        axes = canvas.panel(
-            sheet(volume, grid, middle), x, top, scale, columns=limits, rows=rows, window=window
+    for sheet, width in ((sagittal, widths[0]), (coronal, widths[1])):
+        axes = _sheet(
+            canvas, sheet, x, top, scale, width, volume, mask, grid, middle, rows, window
         )
-        outline(axes, sheet(mask, grid, middle), CORD)
         _mark_tiles(axes, picks, grid)
-        scale_bar(axes, 10)
-        canvas.text(x, top - 12, what, color=FAINT)
-        x += side * scale + 8
+        x += width + 8
     _area_plot(canvas, x + 8, top, plot, height, rows, grid, mask, ranges, area, area_bounds)
     _tiles(canvas, tiles_x, top, tile_px, per_column, picks, volume, mask, grid, middle, window)
     canvas.text(left, canvas.height - 16, '— cord', color=CORD, weight='bold')
     canvas.text(left + 70, canvas.height - 16, 'sagittal and coronal follow it', color=FAINT)
     return canvas.figure
+
+
+def _sheet(canvas, sheet, x, top, scale, width, volume, mask, grid, middle, rows, window) -> Axes:
+    """Panel with the image and the cord, wide enough for the cord's course."""
+    axis = 1 if sheet is sagittal else 0
+    found = np.flatnonzero(mask.any(axis=(0, 1)))
+    places = middle[found, axis] if len(found) else middle[:, axis]
+    limits = _spread(places, float(np.median(places)), width / scale)
+    axes = canvas.panel(
+        sheet(volume, grid, middle), x, top, scale, columns=limits, rows=rows, window=window
+    )
+    outline(axes, sheet(mask, grid, middle), CORD)
+    scale_bar(axes, 10)
+    canvas.text(x, top - 12, sheet.__name__, color=FAINT)
+    return axes
 
 
 def _spread(places: np.ndarray, centre: float, side: float) -> tuple[float, float]:

@@ -81,19 +81,12 @@ def rootlets_animation(
     canvas = Canvas(
         x_tiles + _TILE_PX + 230, max(height, 3 * (_TILE_PX + 8)) + top + 40, title, 'rootlets'
     )
-    panels = []
     inside = (found / grid.spacing[2]).round().astype(int)
-    for sheet, axis, x in ((sagittal, 1, left), (coronal, 0, x_coronal)):
-        centre = (middle[inside, axis].min() + middle[inside, axis].max()) / 2
-        axes = canvas.panel(
-            sheet(volume, grid, middle), x, top, scale, rows=rows, window=window,
-            columns=(centre - _WIDE_MM / 2, centre + _WIDE_MM / 2),
-        )  # fmt: skip
-        outline(axes, sheet(mask, grid, middle), look.CORD)
-        panels.append((axes, 1 - axis))
+    panels = [
+        (_sheet(canvas, sheet, x, top, scale, volume, mask, grid, middle, inside, rows, window), n)
+        for n, (sheet, x) in enumerate(((sagittal, left), (coronal, x_coronal)))
+    ]
     scale_bar(panels[0][0], 10)
-    canvas.text(left, top - 12, 'sagittal, maximum', color=look.FAINT)
-    canvas.text(x_coronal, top - 12, 'coronal, maximum', color=look.FAINT)
     levels = [int(value) for value in np.unique(roots) if value > 0]
     _all_levels(panels, parts, levels, grid)
     frames = [
@@ -101,7 +94,27 @@ def rootlets_animation(
         + _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x_tiles, top)
         for level in levels
     ]
-    x, y = left, canvas.height - 16
+    _legend(canvas, left, bool(expected))
+    animation = Animation(canvas.figure, frames, SECONDS)
+    animation.show(0)
+    return animation
+
+
+def _sheet(canvas, sheet, x, top, scale, volume, mask, grid, middle, inside, rows, window):
+    """Panel with the image and the cord, over the heights that hold rootlets."""
+    axis = 1 if sheet is sagittal else 0
+    centre = (middle[inside, axis].min() + middle[inside, axis].max()) / 2
+    axes = canvas.panel(
+        sheet(volume, grid, middle), x, top, scale, rows=rows, window=window,
+        columns=(centre - _WIDE_MM / 2, centre + _WIDE_MM / 2),
+    )  # fmt: skip
+    outline(axes, sheet(mask, grid, middle), look.CORD)
+    canvas.text(x, top - 12, f'{sheet.__name__}, maximum', color=look.FAINT)
+    return axes
+
+
+def _legend(canvas: Canvas, x: float, expected: bool) -> None:
+    y = canvas.height - 16
     for text, colour in (
         ('— cord', look.CORD), ('— dorsal roots', look.INK), ('┄ ventral roots', look.INK),
     ):  # fmt: skip
@@ -109,9 +122,6 @@ def rootlets_animation(
         x += 7.5 * len(text) + 18
     if expected:
         canvas.text(x, y, '▒ where the level should meet the cord, by the discs', color=look.FAINT)
-    animation = Animation(canvas.figure, frames, SECONDS)
-    animation.show(0)
-    return animation
 
 
 def split_by_side(roots: np.ndarray, grid: Grid, middle: np.ndarray) -> dict[str, np.ndarray]:

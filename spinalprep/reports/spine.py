@@ -83,20 +83,19 @@ def spine_figure(
         x_tiles + -(-len(picks) // per_column) * 180 + 8, max(height, 300) + top + 50,
         title, 'vertebrae, discs, canal and cord',
     )  # fmt: skip
-    side = canvas.panel(
-        sagittal(volume, grid, middle), left, top, scale, columns=limits[1], rows=rows,
-        window=window,
-    )  # fmt: skip
-    front = canvas.panel(
-        coronal(volume, grid, through_discs), x_coronal, top, scale, columns=limits[0], rows=rows,
-        window=window,
-    )  # fmt: skip
+    sheets = ((sagittal, middle, left), (coronal, through_discs, x_coronal))
+    side, front = (
+        canvas.panel(
+            sheet(volume, grid, course_), x, top, scale, columns=columns, rows=rows, window=window
+        )
+        for (sheet, course_, x), columns in zip(sheets, limits[::-1], strict=True)
+    )
+    outline(side, sagittal(mask, grid, middle), look.CORD)
     if spine is not None:
+        _labels(front, coronal(spine, grid, through_discs, nearest=True))
         sheet = sagittal(spine, grid, middle, nearest=True)
         _labels(side, sheet)
-        _labels(front, coronal(spine, grid, through_discs, nearest=True))
         _names(side, sheet)
-    outline(side, sagittal(mask, grid, middle), look.CORD)
     _points(side, points, used, axis=1)
     _points(front, points, used, axis=0)
     _order_errors(side, points)
