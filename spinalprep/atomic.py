@@ -42,8 +42,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
     except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
         # a write to a full disk fails without saying where
-        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

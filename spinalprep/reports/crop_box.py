@@ -140,12 +140,13 @@ def _legend(canvas: Canvas, x: float, y: float, grid: Grid, mask, kept, note: st
     lines: list[tuple[str, str]] = []
     if len(found):
         length = (found[-1] - found[0] + 1) * grid.spacing[2]
-        lines.append((f'cord: {len(found)} slices, {length:.0f} mm high', CORD))
+        lines.append((f'— cord: {len(found)} slices', CORD))
+        lines.append((f'     {length:.0f} mm head to foot', CORD))
     else:
-        lines.append(('no cord found', CORD))
-    lines.append(('box that is kept' if kept is not None else 'nothing is kept', BOX))
+        lines.append(('— no cord found', CORD))
+    lines.append(('— box that is kept' if kept is not None else '— nothing is kept', BOX))
     for y_line, (text, colour) in enumerate(lines):
-        canvas.text(x, y + 22 * y_line, f'— {text}', color=colour, size=10, weight='bold')
+        canvas.text(x, y + 22 * y_line, text, color=colour, size=10, weight='bold')
     y += 22 * len(lines) + 16
     canvas.text(x, y, f'voxels R×A×S {"×".join(f"{s:.3g}" for s in grid.spacing)} mm', size=9)
     if kept is not None:
