@@ -8,7 +8,7 @@ import pytest
 
 from spinalprep import crashes
 
-HEAD = 'Node: wf.anat_cordref_wf.rootlets_wf.find\nWorking directory: /work/find\n\n'
+HEAD = 'Node: wf.anat_cordref_wf.rootlets_wf.find\nWorking directory: /data/find\n\n'
 WRAPPER = """\
 Traceback (most recent call last):
   File "nodes.py", line 787, in _run_command
@@ -49,7 +49,7 @@ ValueError: in the tool
     assert crash.message.splitlines()[0] == 'exit code 1'
     assert crash.message.splitlines()[-1] == 'ValueError: in the tool'
     assert crash.node.endswith('find')
-    assert str(crash.folder) == '/work/find'
+    assert str(crash.folder) == '/data/find'
     assert crash.substep == 'S2.3 rootlets'
 
 
