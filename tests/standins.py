@@ -25,6 +25,7 @@ from spinalprep.products import FIGURES, PRODUCTS, label_names, names
 
 CORDREF_AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
 TEMPLATE_AFFINE = np.diag([-2.0, 2.0, 2.0, 1.0])
+TEMPLATE_AFFINE[0, 3] = 8  # where the cord reference lies
 SHAPES = {'cordref': (6, 7, 8), 'template': (5, 6, 7)}
 
 
@@ -48,9 +49,9 @@ def write_product(item, folder: Path) -> str:
     """A small file that passes for a product."""
     path = folder / f'{item.name}{item.extension}'
     if item.kind == 'table':
-        path.write_text(
-            '\t'.join(item.columns) + '\n' + '\t'.join('1' for _ in item.columns) + '\n'
-        )
+        # the one slice in which the masks below have a voxel
+        cells = ('4' if column == 'slice' else '1' for column in item.columns)
+        path.write_text('\t'.join(item.columns) + '\n' + '\t'.join(cells) + '\n')
         return str(path)
     affine = TEMPLATE_AFFINE if item.space == 'template' else CORDREF_AFFINE
     shape = SHAPES[item.space]
@@ -61,11 +62,22 @@ def write_product(item, folder: Path) -> str:
         data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
         image = nb.Nifti1Image(data, affine)
     else:
-        data = np.zeros(shape, np.uint8)
-        data[2, 3, 4] = next(iter(label_names(item)))
+        data = _labels(item, shape)
         image = nb.Nifti1Image(data, affine)
     nb.save(image, path)
     return str(path)
+
+
+def _labels(item, shape) -> np.ndarray:
+    """A short cord along the last axis, three labels on it from the top down."""
+    data = np.zeros(shape, np.uint8)
+    if item.values == 'valid':
+        data[:] = 1
+    elif item.kind == 'mask':
+        data[2, 3, 3:6] = 1
+    else:
+        data[2, 3, 5], data[2, 3, 4], data[2, 3, 3] = list(label_names(item))[:3]
+    return data
 
 
 TEMPLATE_FILES = {0: 't1', 1: 't2', 3: 'cord', 7: 'levels', 10: 'disc', 16: 'rootlets', 17: 'mid'}

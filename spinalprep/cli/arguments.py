@@ -86,6 +86,13 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument(
         '--out', type=Path, required=True, metavar='DIR', help="a run's --out, or its OUT_DIR"
     )
+    check.add_argument(
+        '--dataset-key', nargs='+', metavar='KEY', help='datasets to check (default: all there)'
+    )
+    check.add_argument(
+        '--strict', action='store_true', help='end with 1 also on a WARN or a missing figure'
+    )
+    check.add_argument('--json', action='store_true', help='print the findings as JSON')
 
 
 def _add_doctor(doctor: argparse.ArgumentParser) -> None:

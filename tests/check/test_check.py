@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The check: silent when all is well, one line with the path for each thing that is not."""
 
-import dataclasses
 import gzip
 import json
 import shutil
@@ -13,55 +12,9 @@ import pytest
 from PIL import Image
 
 from spinalprep.check import check
-from spinalprep.driver import run_targets
 from spinalprep.errors import NothingToRunError
-from spinalprep.layout import Layout
-from spinalprep.policy import Policy
-from spinalprep.products import FIGURES, file_name, product
-from spinalprep.runs import Run
-from spinalprep.selection import select
-from spinalprep.toolbox import Toolbox
-from tests.standins import dataset, standin_wf, write_template
-
-
-@pytest.fixture(scope='module', params=['run', 'bids-app'])
-def finished(request, tmp_path_factory):
-    """Two subjects that completed, one of them without rootlets."""
-    root = tmp_path_factory.mktemp('check')
-    dataset(root / 'ds', sub_01_T2w={}, sub_02_a_T1w={'without': ['rootlets', 'two_paths']})
-    run = Run(
-        layout=Layout(root / 'out', 'ds', request.param, root / 'work'),
-        bids_dir=root / 'ds',
-        policy=Policy(),
-        toolbox=dataclasses.replace(
-            Toolbox.example('7.2'), template=write_template(root / 'template')
-        ),
-        factory=standin_wf,
-    )
-    run_targets(select(root / 'ds'), run)
-    return run.layout
-
-
-@pytest.fixture
-def layout(finished, tmp_path):
-    shutil.copytree(finished.out, tmp_path / 'out')
-    return dataclasses.replace(finished, out=tmp_path / 'out')
-
-
-def path_of(layout, name):
-    entities = {'sub': '01'}
-    item = product(name)
-    file = file_name(item, entities, 'T2w', path='rootlet')
-    return layout.derivatives / 'sub-01' / item.folder / file
-
-
-def rewrite(path, change, **header):
-    image = nb.load(path)
-    data = np.asanyarray(image.dataobj).copy()
-    data = change(data)
-    new = nb.Nifti1Image(data, header.get('affine', image.affine))
-    path.unlink()
-    nb.save(new, path)
+from spinalprep.products import FIGURES
+from tests.check.conftest import path_of, rewrite
 
 
 def the_problem(layout):
@@ -109,6 +62,15 @@ def test_a_volume_that_is_cut_before_packing_is_found_too(layout):
     assert 'can not be read to its end' in the_problem(layout).text
 
 
+def test_only_the_datasets_asked_for_are_checked(layout):
+    shutil.copytree(layout.logs, layout.logs.with_name('other'))
+    (layout.logs.with_name('other') / 'sub-01.json').unlink()
+    assert check(layout.out, ['ds']).problems == []
+    assert check(layout.out).problems
+    with pytest.raises(NothingToRunError, match=r'no run of dataset third.*there are ds, other'):
+        check(layout.out, ['ds', 'third'])
+
+
 def test_a_damaged_byte_is_found(layout):
     path = path_of(layout, 'cordref')
     content = bytearray(path.read_bytes())
@@ -123,7 +85,7 @@ def test_a_damaged_byte_is_found(layout):
         ('cord_dseg', lambda d: d * 2, 'values that cord_dseg never has: 2'),
         ('cord_dseg', lambda d: d * np.float32(0.5), 'values that cord_dseg never has: 0.5'),
         ('cord_dseg', np.zeros_like, 'empty'),
-        ('totalspineseg_dseg', lambda d: d * 51, 'never has: 51'),
+        ('totalspineseg_dseg', lambda d: np.minimum(d, 1) * 51, 'never has: 51'),
         (
             'disc_labels',
             lambda d: np.where(np.indices(d.shape)[0] == 2, d.dtype.type(3), 0),
