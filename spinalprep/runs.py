@@ -51,7 +51,11 @@ class Run:
     def toolbox_facts(self) -> dict[str, Any]:
         """Kind, version and models of SCT, for sidecars."""
         models = dict(self.toolbox.models)
-        return {'kind': self.toolbox.kind, 'version': self.toolbox.version, 'models': models}
+        facts = {'kind': self.toolbox.kind, 'version': self.toolbox.version, 'models': models}
+        if self.toolbox.container:
+            container = self.toolbox.container
+            facts['container'] = {'Type': container.runtime, 'URI': container.image}
+        return facts
 
     @property
     def template_facts(self) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def provenance(
     source : str
         BIDS URI of the chosen anatomy.
     toolbox : mapping
-        ``kind``, ``version`` and ``models`` of SCT.
+        ``kind``, ``version`` and ``models`` of SCT, and its ``container`` if it has one.
     template : mapping
         ``name`` and ``identity`` of the template.
     policy_digest : str
@@ -70,6 +70,8 @@ def generated_by(toolbox: Mapping[str, Any]) -> list[dict[str, Any]]:
     from spinalprep import __version__
 
     described = {'Name': 'Spinal Cord Toolbox', 'Version': toolbox.get('version', 'unknown')}
+    if toolbox.get('container'):
+        described['Container'] = dict(toolbox['container'])
     if toolbox.get('kind') == 'embedded':
         described = {
             'Name': 'embedded stand-in for the Spinal Cord Toolbox',

@@ -148,10 +148,11 @@ def _add_labels(target: argparse.ArgumentParser) -> None:
 def _add_sct(target: argparse.ArgumentParser, default: str) -> None:
     target.add_argument(
         '--sct',
-        metavar='auto|DIR|embedded',
+        metavar='auto|DIR|IMAGE|embedded',
         default=default,
-        help='the Spinal Cord Toolbox: found by $SCT_DIR or PATH, in a folder, or the stand-in '
-        'for tests that comes along (default: auto)',
+        help='the Spinal Cord Toolbox: found by $SCT_DIR or PATH, in a folder, in an image '
+        '(FILE.sif, or a Docker image NAME:TAG), or the stand-in for tests that comes along '
+        '(default: auto)',
     )
     target.add_argument(
         '--template',

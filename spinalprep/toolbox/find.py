@@ -9,13 +9,15 @@ from pathlib import Path
 import spinalprep
 from spinalprep.errors import ToolboxError
 from spinalprep.toolbox.dialect import TASKS, dialect_for
+from spinalprep.toolbox.images import find_image, is_image
 from spinalprep.toolbox.models import model_identity
 from spinalprep.toolbox.template import template_identity
 from spinalprep.toolbox.toolbox import Toolbox
 
 HOW_TO_GIVE = (
     'Install it (https://spinalcordtoolbox.com) and put its bin folder on PATH, or set SCT_DIR, '
-    'or name its folder with --sct DIR; --sct embedded uses the built-in stand-in.'
+    'or name its folder with --sct DIR, or an image with --sct IMAGE.sif; --sct embedded uses the '
+    'built-in stand-in.'
 )
 
 
@@ -27,8 +29,9 @@ def find_toolbox(
     Parameters
     ----------
     sct
-        ``'auto'`` (``$SCT_DIR``, else ``PATH``), the folder of an installation, or
-        ``'embedded'`` (the stand-in of this package).
+        ``'auto'`` (``$SCT_DIR``, else ``PATH``), the folder of an installation, an image of
+        Apptainer or the name of one of Docker (see :func:`spinalprep.toolbox.images.find_image`),
+        or ``'embedded'`` (the stand-in of this package).
     template
         Folder that holds ``template/info_label.txt``; default: PAM50 of the installation.
         The embedded toolbox has no default.
@@ -55,14 +58,18 @@ def find_toolbox(
             template_identity=template_identity(given) if given else '',
             gpu=gpu,
         )
-    root = _root_from_environment() if str(sct) == 'auto' else Path(sct).expanduser().resolve()
+    container = None
+    if is_image(str(sct)):
+        container, root = find_image(str(sct))
+    else:
+        root = _root_from_environment() if str(sct) == 'auto' else Path(sct).expanduser().resolve()
     version = _version(root)
     dialect = dialect_for(version)
     default = root / 'data' / 'PAM50'
     if given is None and (default / 'template' / 'info_label.txt').is_file():
         given = default
     return Toolbox(
-        kind='installed',
+        kind='container' if container else 'installed',
         version=version,
         root=root,
         template=given or default,
@@ -73,6 +80,7 @@ def find_toolbox(
             if not dialect.lacks(task)
         ),
         gpu=gpu,
+        container=container,
     )
 
 

@@ -109,9 +109,8 @@ def _version(toolbox: Toolbox) -> Check:
         warnings.simplefilter('always', ToolboxWarning)
         dialect = dialect_for(toolbox.version)
     note = ''.join(f' ({warning.message})' for warning in caught)
-    return Check(
-        'SCT', True, f'{toolbox.version} in {toolbox.root}, dialect {dialect.release}{note}'
-    )
+    place = toolbox.container.image if toolbox.container else toolbox.root
+    return Check('SCT', True, f'{toolbox.version} in {place}, dialect {dialect.release}{note}')
 
 
 def _capability(toolbox: Toolbox, need: str) -> Check:
@@ -126,14 +125,15 @@ def _capability(toolbox: Toolbox, need: str) -> Check:
 def _path(toolbox: Toolbox) -> Check:
     """Some releases mistake every task for TotalSpineSeg if their path has a certain word."""
     trap = toolbox.dialect.row['path_trap']
-    if trap and trap in str(toolbox.root):
+    root = toolbox.container.root if toolbox.container else str(toolbox.root)
+    if trap and trap in root:
         return Check(
             'installation path',
             False,
-            f'SCT {toolbox.version} fails in a path that contains "{trap}": {toolbox.root}',
+            f'SCT {toolbox.version} fails in a path that contains "{trap}": {root}',
             f'reinstall SCT in a path without "{trap}"',
         )
-    return Check('installation path', True, str(toolbox.root))
+    return Check('installation path', True, root)
 
 
 def _model(toolbox: Toolbox, task: str) -> Check:
@@ -141,8 +141,10 @@ def _model(toolbox: Toolbox, task: str) -> Check:
     state = model_state(toolbox.root, toolbox.dialect, task)
     ok = state.state not in ('absent', 'outdated')
     command = toolbox.dialect.install_command(task)
-    remedy = '' if ok else f'{toolbox.root / "bin"}/{command} (needs internet)'
-    return Check(f'network for {task}', ok, f'{state.state}: {state.detail}', remedy)
+    remedy = f'{toolbox.root / "bin"}/{command} (needs internet)'
+    if toolbox.container:
+        remedy = f'use an image in which {command} was run'
+    return Check(f'network for {task}', ok, f'{state.state}: {state.detail}', '' if ok else remedy)
 
 
 def _template(toolbox: Toolbox, contrasts: Collection[str], *, rootlets: bool) -> Check:
@@ -151,7 +153,8 @@ def _template(toolbox: Toolbox, contrasts: Collection[str], *, rootlets: bool) -
     if toolbox.template is None:
         return Check(name, False, 'none was given', 'name one with --template DIR')
     fetch = 'name a complete one with --template DIR'
-    if toolbox.root is not None and toolbox.template == toolbox.root / 'data' / 'PAM50':
+    own = toolbox.root is not None and toolbox.template == toolbox.root / 'data' / 'PAM50'
+    if own and not toolbox.container:
         fetch = f'{toolbox.root / "bin" / "sct_download_data"} -d PAM50 (needs internet)'
     try:
         files = template_files(toolbox.template)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spinalprep.toolbox.container import Container
 from spinalprep.toolbox.dialect import TASKS, Dialect, dialect_for
 
-Kind = Literal['installed', 'embedded']
+Kind = Literal['installed', 'container', 'embedded']
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,15 @@ class Toolbox:
     Parameters
     ----------
     kind
-        ``'installed'`` (SCT itself) or ``'embedded'`` (the stand-in of this package).
+        ``'installed'`` (SCT itself), ``'container'`` (SCT in an image) or ``'embedded'`` (the
+        stand-in of this package).
     version
         From SCT's ``version.txt``; ``'embedded-…'`` for the embedded one.
     prefix
-        Arguments before the command: an interpreter, or a container's runtime and image.
+        Arguments before the command, such as an interpreter.
     root
-        Folder of the installation; ``None`` if there is none on this file system.
+        Folder of the installation, or of its shadow (see :mod:`spinalprep.toolbox.images`);
+        ``None`` if there is none on this file system.
     template
         Folder that holds ``template/info_label.txt``; ``None`` if there is no default.
     template_identity
@@ -33,6 +36,8 @@ class Toolbox:
         Pairs of canonical task and identity of its network.
     gpu
         Let the networks use a GPU.
+    container
+        Image that the commands run in; ``None`` if they run on this machine.
     """
 
     kind: Kind
@@ -43,15 +48,18 @@ class Toolbox:
     template_identity: str = ''
     models: tuple[tuple[str, str], ...] = ()
     gpu: bool = False
+    container: Container | None = None
 
     def argv(self, command: str) -> tuple[str, ...]:
-        """Arguments that start an SCT command, to be followed by its own.
+        """Arguments that start an SCT command, inside its container if it has one.
 
         Examples
         --------
         >>> Toolbox.example('7.2').argv('sct_image')
         ('/usr/local/sct_7.2/bin/sct_image',)
         """
+        if self.container:
+            return (f'{self.container.root}/bin/{command}',)
         program = str(self.root / 'bin' / command) if self.root else command
         return (*self.prefix, program)
 

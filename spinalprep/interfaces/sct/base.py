@@ -171,6 +171,7 @@ class SCTCommand(Conditional, BaseInterface):
                 num_threads=inputs.num_threads,
                 timeout=inputs.timeout if isdefined(inputs.timeout) else None,
                 environment=runtime.environ,
+                readable=[Path(path) for _, path in self._input_files()],
             )
         except FileNotFoundError as error:
             raise ToolboxError(

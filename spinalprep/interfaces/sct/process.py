@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ if 'done' not in lines:
         os.killpg(int(lines[0]), signal.SIGKILL)
     except (ValueError, OSError):
         pass
-    import shutil
+    import shutil, subprocess
+    if sys.argv[2:]:
+        subprocess.run(sys.argv[2:])
     shutil.rmtree(sys.argv[1], ignore_errors=True)
 """
 
@@ -78,6 +81,7 @@ def run_command(
     num_threads: int = 1,
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
+    readable: Sequence[Path] = (),
 ) -> Finished:
     """Run a command to its end in its own folder, and make sure that nothing of it goes on.
 
@@ -86,13 +90,15 @@ def run_command(
     argv
         Program and arguments; no shell reads them.
     toolbox
-        Decides about the GPU and the interpreter's search path.
+        Decides about the GPU, the interpreter's search path, and the container to run it in.
     folder, log
         Current folder of the command; file for its standard output and error, mixed.
     num_threads, timeout
         Threads that it may use; time limit in seconds, ``None`` for none.
     environment
         Variables to start from; default: our own.
+    readable
+        Files that the command reads: a container sees nothing else.
 
     Returns
     -------
@@ -111,8 +117,22 @@ def run_command(
         log.open('wb') as stream,
     ):
         base = os.environ if environment is None else environment
-        variables = command_environment(toolbox, num_threads, Path(temp), base)
-        with _guard(temp) as tell:
+        if toolbox.container:
+            name = f'spinalprep-{uuid.uuid4().hex[:12]}'
+            argv = toolbox.container.argv(
+                argv,
+                folder=folder,
+                temp=Path(temp),
+                readable=[*readable, *([toolbox.template] if toolbox.template else [])],
+                variables=command_environment(toolbox, num_threads, Path(temp), {}),
+                gpu=toolbox.gpu,
+                name=name,
+            )
+            stop = toolbox.container.stop_argv(name)
+            variables = toolbox.container.outer_environment(base)
+        else:
+            stop, variables = (), command_environment(toolbox, num_threads, Path(temp), base)
+        with _guard(temp, stop) as tell:
             process = subprocess.Popen(
                 list(argv),
                 cwd=folder,
@@ -129,6 +149,8 @@ def run_command(
                 timed_out = True
             finally:
                 _end_group(process, gently=timed_out)
+                if stop and process.returncode:
+                    subprocess.run(stop, capture_output=True, check=False)
     return Finished(tuple(argv), process.returncode, start, monotonic() - clock, timed_out)
 
 
@@ -169,10 +191,13 @@ def command_environment(
 
 
 @contextmanager
-def _guard(temp: str) -> Iterator:
-    """Start what ends the command if we are killed; yields how to tell it the group."""
+def _guard(temp: str, stop: Sequence[str]) -> Iterator:
+    """Start what ends the command if we are killed; yields how to tell it the group.
+
+    What ends a container, which no signal to its starter reaches, is `stop`.
+    """
     guard = subprocess.Popen(
-        [sys.executable, '-I', '-S', '-c', _GUARD, temp],
+        [sys.executable, '-I', '-S', '-c', _GUARD, temp, *stop],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
