@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -98,7 +98,9 @@ def spine_figure(
         _names(side, sheet)
     _points(side, points, used, axis=1)
     _points(front, points, used, axis=0)
-    _order_errors(side, points)
+    _order_errors(side, {v: float(point[2]) for v, point in points.items()}, disc_name)
+    if spine is not None:
+        _order_errors(side, _heights(spine, grid, VERTEBRAE), VERTEBRAE.__getitem__)
     scale_bar(side, 20)
     canvas.text(left, top - 12, 'sagittal, along the cord', color=look.FAINT)
     canvas.text(x_coronal, top - 12, 'coronal, vertebrae', color=look.FAINT)
@@ -178,26 +180,29 @@ def _points(axes: Axes, points: Mapping[int, np.ndarray], used: Collection[int],
         axes.plot(point[axis], point[2], ls='none', zorder=5, **style)
 
 
-def _order_errors(axes: Axes, points: Mapping[int, np.ndarray]) -> None:
-    """Hatched where neighbouring disc points are the wrong way round."""
-    heights = {value: float(point[2]) for value, point in points.items()}
+def _heights(spine: np.ndarray, grid: Grid, values: Collection[int]) -> dict[int, float]:
+    """Height (mm) of the middle of each label among `values`."""
+    _, _, layers = np.nonzero(spine)
+    labels = spine[spine > 0]
+    present = [int(value) for value in np.unique(labels) if value in values]
+    return {v: float(layers[labels == v].mean() * grid.spacing[2]) for v in present}
+
+
+def _order_errors(axes: Axes, heights: dict[int, float], name: Callable[[int], str]) -> None:
+    """Hatched where neighbours, numbered downwards, are the wrong way round."""
+    left, right = sorted(axes.get_xlim())
     for upper, lower in order_breaks(heights):
         low, high = sorted((heights[upper], heights[lower]))
-        left, right = sorted(axes.get_xlim())
         axes.add_patch(
             Rectangle(
-                (left, low - 2),
-                right - left,
-                high - low + 4,
-                hatch='////',
-                fill=False,
-                ec=look.ERROR,
-                lw=1.5,
+                (left, low - 2), right - left, high - low + 4,
+                hatch='////', fill=False, ec=look.ERROR, lw=1.5,
             )
-        )
+        )  # fmt: skip
         axes.text(
-            np.mean(axes.get_xlim()), high + 3, f'order: {disc_name(upper)}, {disc_name(lower)}',
+            (left + right) / 2, high + 3, f'order: {name(upper)}, {name(lower)}',
             color=look.ERROR, size=look.NORMAL, weight='bold', ha='center', va='bottom',
+            bbox=look.BEHIND_TEXT,
         )  # fmt: skip
 
 

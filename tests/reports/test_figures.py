@@ -16,7 +16,10 @@ from spinalprep.reports.save import pixels_of, save_gif, save_png
 from spinalprep.reports.spine import spine_figure
 
 ORIENTATIONS = ('LAS', 'RPI', 'PSR', 'SAL')
-VOXELS = ((0.35, 0.35, 3.0), (3.0, 0.35, 0.35), (0.5, 2.0, 0.5))
+VOXELS = (
+    *((0.35, 0.35, 3.0), (0.35, 3.0, 0.35), (3.0, 0.35, 0.35)),
+    *((0.5, 0.5, 2.0), (0.5, 2.0, 0.5), (2.0, 0.5, 0.5)),
+)
 
 
 def phantom(**params):
@@ -183,6 +186,18 @@ def test_discs_out_of_order_are_marked():
     words = [text.get_text() for text in figure.findobj(Text)]
     assert not any(word.startswith('order') for word in words)
     assert any(word.endswith('not used: C4/C5') for word in words)
+
+
+def test_vertebrae_out_of_order_are_marked():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    labels = np.asarray(made.totalspineseg)
+    swapped = labels.copy()
+    swapped[labels == 13], swapped[labels == 14] = 14, 13
+    for shown, errors in ((labels, []), (swapped, ['order: C3, C4'])):
+        figure = spine_figure(image, affine, cord, title='x', labels=shown)
+        words = [text.get_text() for text in figure.findobj(Text)]
+        assert [word for word in words if word.startswith('order')] == errors
 
 
 def test_dorsal_and_ventral_are_told_apart():
