@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from spinalprep.bounds import Verdict
 from spinalprep.errors import PolicyError
 
 Modality = Literal['T2w', 'T1w']
@@ -84,6 +85,14 @@ class Segmentation:
     reuse_discovery: bool = _key(
         False, 'Take the discovery mask, cropped, instead of segmenting the crop again.'
     )
+    area_mm2: tuple[float, ...] = _key(
+        (25.0, 130.0),
+        'Range of the cross-sectional area (mm²) outside which a slice counts as odd.',
+    )
+
+    def __post_init__(self):
+        if len(self.area_mm2) != 2 or not 0 <= self.area_mm2[0] < self.area_mm2[1]:
+            raise ValueError(f'area_mm2: two rising areas expected, got {list(self.area_mm2)}')
 
 
 @dataclass(frozen=True)
@@ -162,44 +171,6 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A number's limits: beyond ``warn`` the verdict is WARN, beyond ``fail`` FAIL."""
-
-    warn: float
-    fail: float
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Bounds on the evidence."""
-
-    cord_dice: Bound = _key(
-        Bound(0.85, 0.70), 'Lowest mean overlap of template and subject cord in the covered range.'
-    )
-    centre_distance_mm: Bound = _key(
-        Bound(2.0, 5.0), 'Largest distance of the two cord centres in a covered slice (mm).'
-    )
-    leave_one_out_mm: Bound = _key(
-        Bound(8.0, 15.0), "Largest leave-one-out residual of a path's own landmarks (mm)."
-    )
-    landmark_residual_mm: Bound = _key(
-        Bound(3.0, 8.0), 'Largest distance of a used landmark, moved by the field, to its partner.'
-    )
-    folded_fraction: Bound = _key(
-        Bound(0.0, 0.01), 'Largest fraction of cord voxels where the field folds.'
-    )
-    offset_levels: Bound = _key(
-        Bound(1.0, 2.0), 'Largest vertebral–spinal offset between the two paths (levels).'
-    )
-
-    def __post_init__(self):
-        for name, bound in vars(self).items():
-            worse_is_lower = name == 'cord_dice'
-            if (bound.fail > bound.warn) if worse_is_lower else (bound.fail < bound.warn):
-                raise ValueError(f'{name}: fail must not be stricter than warn')
-
-
-@dataclass(frozen=True)
 class TimeLimits:
     """Seconds after which a command is stopped, with all that it started."""
 
@@ -229,7 +200,7 @@ class Policy:
     labelling: Labelling = field(default_factory=Labelling)
     rootlets: Rootlets = field(default_factory=Rootlets)
     registration: Registration = field(default_factory=Registration)
-    verdict: Verdict = field(default_factory=Verdict)
+    verdict: Verdict = field(default_factory=Verdict)  # type: ignore[valid-type]
     time_limits: TimeLimits = field(default_factory=TimeLimits)
 
     def __post_init__(self):

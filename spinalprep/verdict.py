@@ -8,20 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spinalprep.anatomy.labels import level_name
-from spinalprep.policy import Bound
-from spinalprep.policy import Verdict as Bounds
+from spinalprep.bounds import BY_NAME, NUMBERS, Bound, Verdict
 
 PASS, WARN, FAIL = 'PASS', 'WARN', 'FAIL'
-_RANK = {PASS: 0, WARN: 1, FAIL: 2}
+NOT_KNOWN = 'n/a'
+"""Of a number that could not be had: never counted."""
 
-_WORDS = {
-    'cord_dice': 'overlap of template and subject cord {:.2f}',
-    'centre_distance_mm': 'cord centres {:.1f} mm apart in a slice',
-    'leave_one_out_mm': 'a landmark lies {:.1f} mm from where the others foretell it',
-    'landmark_residual_mm': 'the field puts a landmark {:.1f} mm off',
-    'folded_fraction': 'the field folds in {:.1%} of the cord',
-    'offset_levels': 'discs and rootlets disagree by {:.1f} levels',
-}
+_RANK = {PASS: 0, WARN: 1, FAIL: 2}
 
 
 def worst(verdicts: Iterable[str]) -> str:
@@ -35,11 +28,10 @@ def judge_number(name: str, value: float, bound: Bound) -> tuple[str, str]:
     Parameters
     ----------
     name : str
-        A field of :class:`spinalprep.policy.Verdict`.
+        Of :data:`spinalprep.bounds.NUMBERS`.
     value : float
-        The sign does not count.
+        The sign does not count; NaN is as bad as can be.
     bound : Bound
-        Where ``fail`` lies below ``warn``, low values are bad.
 
     Returns
     -------
@@ -47,43 +39,91 @@ def judge_number(name: str, value: float, bound: Bound) -> tuple[str, str]:
     reason : str
         In words, with value and bound; empty for PASS.
     """
-    value = abs(value)
-    low_is_bad = bound.fail < bound.warn
+    number, value = BY_NAME[name], abs(value)
+    word = 'below' if number.low_is_bad else 'above'
     for verdict, limit in ((FAIL, bound.fail), (WARN, bound.warn)):
-        if math.isnan(value) or (value < limit if low_is_bad else value > limit):
-            word = 'below' if low_is_bad else 'above'
-            return verdict, f'{_WORDS[name].format(value)} ({word} {limit:g})'
+        if limit is None:
+            continue
+        if math.isnan(value) or (value < limit if number.low_is_bad else value > limit):
+            said = number.words.format(value)
+            return verdict, f'{said} ({word} {limit:g})' if limit and '{' in number.words else said
     return PASS, ''
 
 
-def judge_path(name: str, evidence: Mapping[str, Any], bounds: Bounds) -> tuple[str, list[str]]:
-    """Verdict on one registration path by its own evidence.
+def judge_numbers(
+    values: Mapping[str, float | None], bounds: Verdict, *, where: str = ''
+) -> list[dict[str, Any]]:
+    """Verdicts on some numbers of the evidence.
+
+    Parameters
+    ----------
+    values : dict
+        Name → value; None where a number can't be had. Other names are left out.
+    bounds : Verdict
+        The policy's section.
+    where : str
+        Registration path that the numbers belong to, if they belong to one.
+
+    Returns
+    -------
+    list of dict
+        In the order of the table: ``substep``, ``name``, ``where``, ``value``, ``unit``,
+        ``warn``, ``fail``, ``verdict`` (``n/a`` where there is no value), ``reason``, ``source``.
+    """
+    judged = []
+    for number in NUMBERS:
+        if number.name not in values:
+            continue
+        value, bound = values[number.name], getattr(bounds, number.name)
+        verdict, reason = NOT_KNOWN, ''
+        if value is not None:
+            verdict, reason = judge_number(number.name, value, bound)
+        judged.append(
+            {
+                'substep': number.substep,
+                'name': number.name,
+                'where': where,
+                'value': value,
+                'unit': number.unit,
+                'warn': bound.warn,
+                'fail': bound.fail,
+                'verdict': verdict,
+                'reason': f'{where} path: {reason}' if where and reason else reason,
+                'source': number.source,
+            }
+        )
+    return judged
+
+
+def verdict_of(judged: Iterable[Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """The gravest verdict of judged numbers, and the reasons of those that are not PASS."""
+    judged = [item for item in judged if item['verdict'] != NOT_KNOWN]
+    return worst(item['verdict'] for item in judged), [
+        item['reason'] for item in judged if item['reason']
+    ]
+
+
+def judge_path(name: str, evidence: Mapping[str, Any], bounds: Verdict) -> list[dict[str, Any]]:
+    """Verdicts on one registration path by its own evidence.
 
     Parameters
     ----------
     name : str
-        Said first in each reason.
+        ``disc`` or ``rootlet``.
     evidence : dict
-        Numbers by name; those that can't be had are None and are not judged.
-    bounds : Bounds
+        As :func:`spinalprep.anatomy.assessment.assess_path` gives it.
+    bounds : Verdict
 
     Returns
     -------
-    verdict : str
-    reasons : list of str
+    list of dict
+        See :func:`judge_numbers`.
     """
-    verdicts, reasons = [], []
     if not evidence['covered_slices']:
-        return FAIL, [f'{name}: the warps cover no slice of the cord']
-    for key in _WORDS:
-        if evidence.get(key) is not None:
-            verdict, reason = judge_number(key, evidence[key], getattr(bounds, key))
-            verdicts.append(verdict)
-            reasons += [f'{name}: {reason}'] if reason else []
-    if evidence['order_breaks']:
-        verdicts.append(FAIL)
-        reasons.append(f'{name}: landmarks out of order: {", ".join(evidence["order_breaks"])}')
-    return worst(verdicts), reasons
+        return judge_numbers({'uncovered': 1}, bounds, where=name)
+    values = {number.name: evidence[number.name] for number in NUMBERS if number.name in evidence}
+    values |= {'uncovered': 0, 'landmark_order_breaks': len(evidence['order_breaks'])}
+    return judge_numbers(values, bounds, where=name)
 
 
 def choose_path(
@@ -137,7 +177,7 @@ def judge_registration(
     *,
     prefer_rootlets: bool | None,
     required_levels: Iterable[int],
-    bounds: Bounds,
+    bounds: Verdict,
 ) -> dict[str, Any]:
     """Choose a path and judge the registration as a whole.
 
@@ -151,14 +191,14 @@ def judge_registration(
         Vertebral–spinal offset in mm and in levels.
     prefer_rootlets, required_levels
         See :func:`choose_path`.
-    bounds : Bounds
+    bounds : Verdict
 
     Returns
     -------
     dict
-        ``path``, ``paths``, ``no_result``, ``offset_mm``, ``offset_levels``, ``verdict``,
-        ``reasons``. The verdict is that of the path taken, at least WARN where the other
-        path is FAIL, misses a level that was asked for, or disagrees; and FAIL where
+        ``path``, ``paths``, ``no_result``, ``offset_mm``, ``offset_levels``, ``numbers``,
+        ``verdict``, ``reasons``. The verdict is that of the path taken, at least WARN where the
+        other path is FAIL, misses a level that was asked for, or disagrees; and FAIL where
         the order of levels breaks on either path.
     """
     required = list(required_levels)
@@ -175,10 +215,14 @@ def judge_registration(
         verdicts.append(WARN)
         reasons.append(f'{chosen} path: does not cover {names}, which the policy asks for')
     result = {'path': chosen, 'paths': dict(paths), 'no_result': dict(no_result)}
-    result |= {'offset_mm': None, 'offset_levels': None}
+    result |= {'offset_mm': None, 'offset_levels': None, 'numbers': []}
+    for path in paths.values():
+        result['numbers'] += path.get('numbers', [])
     if offset:
         result |= {'offset_mm': round(offset[0], 2), 'offset_levels': round(offset[1], 3)}
-        verdict, reason = judge_number('offset_levels', offset[1], bounds.offset_levels)
+        judged = judge_numbers({'offset_levels': round(offset[1], 3)}, bounds)
+        result['numbers'] += judged
+        verdict, told = verdict_of(judged)
         verdicts.append(verdict)
-        reasons += [f'{reason}: {abs(offset[0]):.1f} mm'] if reason else []
+        reasons += [f'{reason}: {abs(offset[0]):.1f} mm' for reason in told]
     return result | {'verdict': worst(verdicts), 'reasons': reasons}

@@ -21,6 +21,7 @@ LAYERS = (
     ('sidecars', 'verdict', 'reports'),
     ('datasets', 'selection', 'layout', 'record'),
     ('policy', 'products'),
+    ('bounds',),
     ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
     ('data', 'atomic', 'errors'),

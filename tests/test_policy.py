@@ -5,8 +5,9 @@ import dataclasses
 
 import pytest
 
+from spinalprep.bounds import Bound
 from spinalprep.errors import ExitCode, PolicyError
-from spinalprep.policy import Bound, Policy, load_policy, policy_from_dict
+from spinalprep.policy import Policy, load_policy, policy_from_dict
 
 
 def test_packaged_file_spells_out_every_default():

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bounds, verdicts, the choice of a path, and what is said about it."""
 
+import dataclasses
 import math
 
 import pytest
 
+from spinalprep.bounds import NUMBERS, SUBSTEPS, Bound, Verdict
 from spinalprep.interfaces.conclusion import Conclude
-from spinalprep.policy import Bound, Verdict
 from spinalprep.verdict import (
     FAIL,
     PASS,
     WARN,
     choose_path,
     judge_number,
+    judge_numbers,
     judge_path,
     judge_registration,
+    verdict_of,
     worst,
 )
 
@@ -77,25 +80,56 @@ def test_reason_gives_value_and_bound():
     )
 
 
+def judged_path(**changes):
+    return verdict_of(judge_path('disc', {**GOOD, **changes}, BOUNDS))
+
+
 def test_path_is_as_bad_as_its_worst_number():
-    assert judge_path('disc path', GOOD, BOUNDS) == (PASS, [])
-    verdict, reasons = judge_path(
-        'disc path', {**GOOD, 'cord_dice': 0.8, 'centre_distance_mm': 6.0}, BOUNDS
-    )
+    assert judged_path() == (PASS, [])
+    verdict, reasons = judged_path(cord_dice=0.8, centre_distance_mm=6.0)
     assert verdict == FAIL
     assert len(reasons) == 2
     assert all(reason.startswith('disc path: ') for reason in reasons)
 
 
 def test_numbers_that_can_not_be_had_are_not_judged():
-    assert judge_path('p', {**GOOD, 'leave_one_out_mm': None}, BOUNDS)[0] == PASS
+    assert judged_path(leave_one_out_mm=None)[0] == PASS
+    numbers = judge_path('disc', {**GOOD, 'leave_one_out_mm': None}, BOUNDS)
+    (unknown,) = (item for item in numbers if item['name'] == 'leave_one_out_mm')
+    assert (unknown['verdict'], unknown['where'], unknown['unit']) == ('n/a', 'disc', 'mm')
 
 
 def test_broken_order_and_no_coverage_fail():
-    verdict, reasons = judge_path('p', {**GOOD, 'order_breaks': ['C3/C4 and C4/C5']}, BOUNDS)
+    verdict, reasons = judged_path(order_breaks=['C3/C4 and C4/C5'])
     assert verdict == FAIL
-    assert 'C3/C4 and C4/C5' in reasons[0]
-    assert judge_path('p', {**GOOD, 'covered_slices': 0}, BOUNDS)[0] == FAIL
+    assert '1 pairs of landmarks' in reasons[0]
+    assert judged_path(covered_slices=0)[0] == FAIL
+
+
+def test_numbers_are_told_with_their_bounds_and_sources():
+    bounds = dataclasses.replace(BOUNDS, cord_snr=Bound(6, None))
+    (number,) = judge_numbers({'cord_snr': 4.0, 'not a number of ours': 1.0}, bounds)
+    assert number == {
+        'substep': 'S2.1',
+        'name': 'cord_snr',
+        'where': '',
+        'value': 4.0,
+        'unit': '',
+        'warn': 6,
+        'fail': None,
+        'verdict': WARN,
+        'reason': 'signal-to-noise ratio 4.0 in the cord (below 6)',
+        'source': 'fault study',
+    }
+
+
+def test_every_bound_has_words_and_a_source():
+    for number in NUMBERS:
+        assert number.source
+        assert number.substep in SUBSTEPS
+        assert number.words.format(1.0)
+    with pytest.raises(ValueError, match='cord_dice: fail must not be stricter'):
+        dataclasses.replace(BOUNDS, cord_dice=Bound(0.7, 0.85))
 
 
 @pytest.mark.parametrize(
@@ -159,6 +193,7 @@ def test_levels_that_are_missed_are_named():
 
 def conclude(registration, **changes):
     inputs = {
+        'bounds': BOUNDS,
         'discovery': {'cord_slices': 90},
         'spine_status': 'computed',
         'rootlets_status': 'computed',
@@ -175,6 +210,26 @@ def test_conclusion_of_a_good_subject():
     assert evidence['spine'] == {'status': 'computed', 'reason': ''}
     assert evidence['rootlets'] == {'status': 'computed', 'reason': ''}
     assert evidence['discovery'] == {'cord_slices': 90, 'notes': ['x']}
+
+
+def test_numbers_of_all_substeps_count():
+    both = {'disc': path(numbers=judge_path('disc', GOOD, BOUNDS)), 'rootlet': path()}
+    numbers = [{'cord_snr': 30.0}, {'grid_mm': 1.0, 'cord_gap_slices': None}]
+    evidence = conclude(registration(both, offset=(3.0, 0.2)), numbers=numbers)
+    assert evidence['verdict'] == FAIL
+    assert evidence['reasons'] == [
+        'a mask or label map lies 1 mm off the grid of the image (above 0.2)'
+    ]
+    found = {(item['name'], item['where']): item['verdict'] for item in evidence['numbers']}
+    assert found['cord_snr', ''] == found['cord_dice', 'disc'] == PASS
+    assert found['cord_gap_slices', ''] == 'n/a'
+    assert found['offset_levels', ''] == PASS
+    assert 'numbers' not in evidence['registration']
+
+
+def test_what_could_not_be_measured_warns():
+    evidence = conclude(registration({'disc': path()}), numbers_failures=['CordNumbers: no'])
+    assert (evidence['verdict'], evidence['reasons']) == (WARN, ['not measured: CordNumbers: no'])
 
 
 def test_unnumbered_discs_warn():

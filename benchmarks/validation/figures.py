@@ -7,7 +7,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-
 from validation.common import Drawing, dice, slices
 
 mpl.use('Agg')

@@ -8,10 +8,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-
-from spinalprep.anatomy.finder import CordNotFound, CordResult, find_cord
-from spinalprep.anatomy.labels import label_points
-from spinalprep.embedded.registration import CordFrame, map_cords
 from validation.common import (
     Drawing,
     Row,
@@ -27,6 +23,10 @@ from validation.common import (
     spine_of,
 )
 from validation.warping import Warped, warped
+
+from spinalprep.anatomy.finder import CordNotFound, CordResult, find_cord
+from spinalprep.anatomy.labels import label_points
+from spinalprep.embedded.registration import CordFrame, map_cords
 
 NEAR_MM = 4.0
 """A disc this close to the truth is at its place."""

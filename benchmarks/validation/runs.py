@@ -14,13 +14,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
+from validation.common import Drawing, Row, Template, dice, labels, least, most
 
 from spinalprep.anatomy.finder import CordNotFound, find_cord
 from spinalprep.anatomy.labels import label_points
 from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.embedded.phantom import PhantomParams, make_phantom
 from spinalprep.embedded.phantom.refusals import REFUSALS, refusal_image
-from validation.common import Drawing, Row, Template, dice, labels, least, most
 
 STEP = 'S2_anat_cordref'
 ORDER = ('PASS', 'WARN', 'FAIL')

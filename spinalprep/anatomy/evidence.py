@@ -8,6 +8,7 @@ enters a statistic. One path's landmarks are never the truth for the other path.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -107,7 +108,7 @@ def overlap(
     template: CordSpace,
     to_subject: DisplacementField,
     mapping: Mapping2Template,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Template cord on the subject's, in the slices that are covered.
 
     Parameters
@@ -122,7 +123,8 @@ def overlap(
     dict
         ``covered_slices``; ``cord_dice`` over all of them and ``cord_dice_worst`` of one
         slice; ``centre_distance_mm``, the largest distance of the two centres within a
-        slice; ``folded_fraction`` of the cord's voxels. NaN where nothing is covered.
+        slice; ``slice_dice`` and ``slice_distance_mm``, dicts from the index of each covered
+        slice. NaN where nothing is covered.
     """
     warped = to_subject.resample(template.cord.astype(np.uint8), template.affine, 0) > 0
     axis, _ = superior_axis(subject.affine)
@@ -137,68 +139,24 @@ def overlap(
     slices &= cord.any((1, 2))
     result = {'covered_slices': int(slices.sum())}
     if not slices.any():
-        missing = ('cord_dice', 'cord_dice_worst', 'centre_distance_mm', 'folded_fraction')
+        missing = ('cord_dice', 'cord_dice_worst', 'centre_distance_mm')
         return result | dict.fromkeys(missing, float('nan'))
     both = (cord & warped)[slices].sum((1, 2))
     total = cord[slices].sum((1, 2)) + warped[slices].sum((1, 2))
-    distances = [
-        np.linalg.norm((_centre(cord[k]) - _centre(warped[k])) * sizes)
-        for k in np.flatnonzero(slices)
+    indices = np.flatnonzero(slices).tolist()
+    distances = {
+        k: float(np.linalg.norm((_centre(cord[k]) - _centre(warped[k])) * sizes))
+        for k in indices
         if warped[k].any()
-    ]
+    }
+    dice = 2 * both / total
     return result | {
         'cord_dice': float(2 * both.sum() / total.sum()),
-        'cord_dice_worst': float((2 * both / total).min()),
-        'centre_distance_mm': float(max(distances, default=float('nan'))),
-        'folded_fraction': folded_fraction(to_subject, subject.cord),
+        'cord_dice_worst': float(dice.min()),
+        'centre_distance_mm': max(distances.values(), default=float('nan')),
+        'slice_dice': dict(zip(indices, dice.tolist(), strict=True)),
+        'slice_distance_mm': distances,
     }
-
-
-def folded_fraction(field: DisplacementField, mask: np.ndarray, smooth_mm: float = 2.0) -> float:
-    """Share of a mask's voxels where a field turns space inside out.
-
-    SCT aligns levels slice by slice, which leaves steps of one slice in the field that
-    mean nothing; so the field is smoothed, within its defined range, before its
-    Jacobian is judged.
-
-    Parameters
-    ----------
-    field : DisplacementField
-    mask : ndarray of bool, shape (i, j, k)
-        On the field's grid.
-    smooth_mm : float
-        Standard deviation of the Gaussian (mm).
-
-    Returns
-    -------
-    float
-        Voxels whose determinant is ≤ 0, among those where it is known; 0 where none is.
-    """
-    sigma = smooth_mm / np.linalg.norm(field.affine[:3, :3], axis=0)
-    where = np.argwhere(mask & field.valid)
-    if not len(where):
-        return 0.0
-    margin = np.ceil(3 * sigma).astype(int) + 1
-    low = np.maximum(where.min(axis=0) - margin, 0)
-    high = where.max(axis=0) + margin + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    valid, mask = field.valid[box], mask[box]
-    weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, mode='constant')
-    smooth = (
-        np.stack(
-            [
-                ndimage.gaussian_filter(
-                    np.where(valid, field.vectors[box][..., c], 0), sigma, mode='constant'
-                )
-                for c in range(3)
-            ],
-            axis=-1,
-        )
-        / np.maximum(weight, 1e-6)[..., None]
-    )
-    determinant = DisplacementField(smooth, field.affine, valid).jacobian_determinant()
-    known = mask & np.isfinite(determinant)
-    return float((determinant[known] <= 0).mean()) if known.any() else 0.0
 
 
 def _covered_slices(

@@ -26,7 +26,10 @@ class _ConcludeInputSpec(BaseInterfaceInputSpec):
     rootlets_reason = traits.Str(desc='why rootlets were not planned')
     rootlets_eligible = traits.Bool(True, usedefault=True, desc='whether enough cord was there')
     rootlets_no_result = InputMultiObject(traits.Str(), desc='why there are no rootlets')
-    registration = traits.Dict(mandatory=True, desc='paths, choice and verdict')
+    registration = traits.Dict(mandatory=True, desc='paths, choice, numbers and verdict')
+    numbers = InputMultiObject(traits.Dict(), desc='numbers of S2.1 to S2.3, by name')
+    numbers_failures = InputMultiObject(traits.Str(), desc='what could not be measured')
+    bounds = traits.Any(mandatory=True, desc="the policy's verdict section")
 
 
 class _ConcludeOutputSpec(TraitedSpec):
@@ -38,7 +41,9 @@ class Conclude(SimpleInterface):
 
     Examples
     --------
+    >>> from spinalprep.bounds import Verdict
     >>> conclude = Conclude(
+    ...     bounds=Verdict(),
     ...     discovery={},
     ...     spine_status='computed',
     ...     rootlets_status='not eligible',
@@ -54,10 +59,14 @@ class Conclude(SimpleInterface):
     output_spec = _ConcludeOutputSpec
 
     def _run_interface(self, runtime):
-        from spinalprep.verdict import WARN, worst
+        from spinalprep.verdict import WARN, verdict_of, worst
 
         registration, filled = dict(self.inputs.registration), self.inputs.filled_discs
-        verdicts, reasons = [registration['verdict']], list(registration['reasons'])
+        numbers = self._numbers()
+        verdict, reasons = verdict_of(numbers)
+        verdicts = [registration['verdict'], verdict]
+        reasons += registration['reasons']
+        judged = len(reasons)
         spine = {'status': self.inputs.spine_status, 'reason': ''}
         no_map = _joined(self.inputs.spine_no_result)
         if no_map:
@@ -72,11 +81,14 @@ class Conclude(SimpleInterface):
         no_result = registration['no_result']
         missed = self._paths_missed(no_result, rootlets['status'])
         reasons += [f'{path} path: {no_result[path]}' for path in missed]
-        if len(reasons) > len(registration['reasons']):
+        failures = self.inputs.numbers_failures
+        reasons += [f'not measured: {why}' for why in (failures if isdefined(failures) else [])]
+        if len(reasons) > judged:
             verdicts.append(WARN)
         self._results['evidence'] = {
             'verdict': worst(verdicts),
             'reasons': list(dict.fromkeys(reasons)),
+            'numbers': numbers + _without_numbers(registration),
             'discovery': self.inputs.discovery
             | {'notes': self.inputs.notes if isdefined(self.inputs.notes) else []},
             'spine': spine,
@@ -85,6 +97,14 @@ class Conclude(SimpleInterface):
             'registration': registration,
         }
         return runtime
+
+    def _numbers(self) -> list[dict]:
+        from spinalprep.verdict import judge_numbers
+
+        values = {}
+        for found in self.inputs.numbers if isdefined(self.inputs.numbers) else []:
+            values |= found
+        return judge_numbers(values, self.inputs.bounds)
 
     def _rootlets(self) -> dict[str, str]:
         inputs = self.inputs
@@ -105,6 +125,16 @@ class Conclude(SimpleInterface):
         if 'rootlet' in no_result and rootlets in ('computed', 'given'):
             missed.append('rootlet')
         return missed
+
+
+def _without_numbers(registration: dict) -> list[dict]:
+    """Take the numbers out of the evidence on the registration: they are told once."""
+    paths = registration.get('paths', {})
+    registration['paths'] = {
+        name: {key: value for key, value in path.items() if key != 'numbers'}
+        for name, path in paths.items()
+    }
+    return registration.pop('numbers', [])
 
 
 def _joined(reasons) -> str:

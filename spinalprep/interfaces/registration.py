@@ -176,7 +176,7 @@ class AssessPath(Conditional, SimpleInterface):
         from spinalprep.anatomy.grids import labels_like
         from spinalprep.anatomy.labels import disc_name, spinal_level_name
         from spinalprep.anatomy.warps import DisplacementField
-        from spinalprep.verdict import judge_path
+        from spinalprep.verdict import judge_path, verdict_of
 
         inputs = self.inputs
         to_subject = DisplacementField.load(inputs.warp_template2anat)
@@ -193,9 +193,8 @@ class AssessPath(Conditional, SimpleInterface):
             levels=levels,
         )
         evidence['dropped'] = inputs.dropped if isdefined(inputs.dropped) else {}
-        evidence['verdict'], evidence['reasons'] = judge_path(
-            f'{inputs.kind} path', evidence, inputs.bounds
-        )
+        evidence['numbers'] = judge_path(inputs.kind, evidence, inputs.bounds)
+        evidence['verdict'], evidence['reasons'] = verdict_of(evidence['numbers'])
         self._results['evidence'] = evidence
         for name, field, like in (
             ('valid_in_cordref', to_subject, inputs.cord_file),

@@ -11,7 +11,6 @@ from spinalprep.anatomy.assessment import assess_path
 from spinalprep.anatomy.evidence import (
     CordSpace,
     covered_levels,
-    folded_fraction,
     inverse_consistency,
     landmark_residuals,
     map_centerline,
@@ -19,6 +18,7 @@ from spinalprep.anatomy.evidence import (
     path_offset,
 )
 from spinalprep.anatomy.labels import disc_name, label_points
+from spinalprep.anatomy.quality.field import folding_numbers
 from spinalprep.anatomy.warps import DisplacementField
 
 SHAPE = (24, 24, 60)
@@ -109,10 +109,13 @@ def test_folding_is_seen_and_steps_of_a_slice_are_not():
     vectors = np.zeros((*SHAPE, 3), np.float32)
     vectors[:, :, :, 2] = -(np.arange(SHAPE[2]) % 3)
     cord = cord_space().cord
-    assert folded_fraction(DisplacementField.from_vectors(vectors, AFFINE), cord) == 0
+    steps = folding_numbers(DisplacementField.from_vectors(vectors, AFFINE), cord)
+    assert steps['folded_fraction'] == 0
     vectors[:, :, 20:40, 2] = -2.0 * np.arange(20)
-    fold = folded_fraction(DisplacementField.from_vectors(vectors, AFFINE), cord)
-    assert 0.25 < fold < 0.5  # a third of the cord, less the smoothing at its ends
+    folded = folding_numbers(DisplacementField.from_vectors(vectors, AFFINE), cord)
+    assert (
+        0.25 < folded['folded_fraction'] < 0.5
+    )  # a third of the cord, less the smoothing at its ends
 
 
 def test_there_and_back():

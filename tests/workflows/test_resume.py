@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from spinalprep.policy import Bound, Policy
+from spinalprep.bounds import Bound
+from spinalprep.policy import Policy
 from spinalprep.workflows.anat import init_anat_cordref_wf
 from tests.workflows.oracle import calls, oracle
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import nipype.interfaces.utility as niu
@@ -15,8 +15,9 @@ from spinalprep.interfaces.conclusion import Conclude
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
-from spinalprep.workflows.anat import registration, reports, segmentation
+from spinalprep.workflows.anat import evidence, registration, reports, segmentation
 from spinalprep.workflows.anat.discovery import init_discovery_wf
+from spinalprep.workflows.anat.evidence import init_evidence_wf
 from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.reports import init_reports_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
@@ -138,8 +139,15 @@ def init_anat_cordref_wf(
     )
     rootlets = init_rootlets_wf(modality=modality, **common, given='rootlets_dseg' in precomputed)
     register = init_registration_wf(modality=modality, **common)
+    examine = init_evidence_wf(
+        modality=modality,
+        policy=policy,
+        toolbox=toolbox,
+        numbers_given='disc_labels' in precomputed or policy.labelling.init_disc is not None,
+    )
     conclude = pe.Node(
         Conclude(
+            bounds=policy.verdict,
             spine_status=_spine_status(segment, precomputed),
             **_rootlets_plan(modality, policy, precomputed),
         ),
@@ -191,6 +199,11 @@ def init_anat_cordref_wf(
             ('outputnode.no_result', 'rootlets_no_result'),
         ]),
         (register, conclude, [('outputnode.evidence', 'registration')]),
+        (discover, examine, [('outputnode.evidence', 'inputnode.discovery')]),
+        (examine, conclude, [
+            ('outputnode.numbers', 'numbers'),
+            ('outputnode.failures', 'numbers_failures'),
+        ]),
         # products
         (discover, outputnode, [('outputnode.cordref', 'cordref')]),
         (segment, outputnode, [(f'outputnode.{field}', field) for field in segmentation.RESULTS]),
@@ -200,27 +213,27 @@ def init_anat_cordref_wf(
         ]),
         (conclude, outputnode, [('evidence', 'evidence')]),
     ])  # fmt: skip
-    _connect_figures(
-        workflow, policy, inputnode, outputnode, discover, segment, rootlets, register
-    )
+    steps = (discover, segment, rootlets, register)
+    _connect_from(workflow, steps, evidence.INPUTS, examine)
+    figures = init_reports_wf(policy=policy)
+    _connect_from(workflow, steps, reports.INPUTS, figures)
+    workflow.connect([
+        (inputnode, figures, [('anat', 'inputnode.anat')]),
+        (figures, outputnode, [(f'outputnode.{field}', field) for field in names(FIGURES)]),
+    ])  # fmt: skip
     return workflow
 
 
-def _connect_figures(
-    workflow: Workflow, policy: Policy, inputnode: pe.Node, outputnode: pe.Node, *steps: Workflow
+def _connect_from(
+    workflow: Workflow, steps: Iterable[Workflow], fields: Iterable[str], target: Workflow
 ) -> None:
-    """Bring what figures show to them, each from the last step that gives it."""
-    figures = init_reports_wf(policy=policy)
+    """Bring fields to a sub-workflow, each from the last step that gives it."""
     sources = {}
     for step in steps:
         for field in step.get_node('outputnode').interface._fields:
             sources[field] = step
-    workflow.connect(inputnode, 'anat', figures, 'inputnode.anat')
-    for field in reports.INPUTS:
-        workflow.connect(sources[field], f'outputnode.{field}', figures, f'inputnode.{field}')
-    workflow.connect([
-        (figures, outputnode, [(f'outputnode.{field}', field) for field in names(FIGURES)]),
-    ])  # fmt: skip
+    for field in fields:
+        workflow.connect(sources[field], f'outputnode.{field}', target, f'inputnode.{field}')
 
 
 def _spine_status(segment: Workflow, precomputed: Mapping) -> str:
