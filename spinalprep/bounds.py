@@ -151,7 +151,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         'disc_spacing', 'S2.2', '', 'the spacing of two discs is {:.2f} times what it should be, '
-        'or the inverse', 1.45, 2.0, STUDY, 'Spacing of neighbouring discs over that of PAM50, '
+        'or the inverse', 1.6, 2.0, STUDY, 'Spacing of neighbouring discs over that of PAM50, '
         'scaled to the subject; the largest ratio, either way.',
     ),
     Number(

@@ -23,6 +23,10 @@ MIN_VALID_FRACTION = 0.95
 NEAR_MM = 3.0
 """How near: a template cord that lies beside the subject's must be seen whole."""
 
+END_MM = 4.0
+"""Stretch at the end of either cord where a slice may cut one of them in part: its overlap
+counts, but it can't be the worst slice."""
+
 
 @dataclass(frozen=True, eq=False)
 class CordSpace:
@@ -121,10 +125,10 @@ def overlap(
     Returns
     -------
     dict
-        ``covered_slices``; ``cord_dice`` over all of them and ``cord_dice_worst`` of one
-        slice; ``centre_distance_mm``, the largest distance of the two centres within a
-        slice; ``slice_dice`` and ``slice_distance_mm``, dicts from the index of each covered
-        slice. NaN where nothing is covered.
+        ``covered_slices``; ``cord_dice`` over all of them; ``cord_dice_worst`` of one slice
+        and ``centre_distance_mm``, the largest distance of the two centres within a slice,
+        both away from the cords' ends; ``slice_dice`` and ``slice_distance_mm``, dicts from
+        the index of each covered slice. NaN where nothing is covered.
     """
     warped = to_subject.resample(template.cord.astype(np.uint8), template.affine, 0) > 0
     axis, _ = superior_axis(subject.affine)
@@ -132,7 +136,7 @@ def overlap(
     cord = np.transpose(subject.cord, order)
     warped = np.transpose(warped, order)
     valid = np.transpose(to_subject.valid, order)
-    slices = _covered_slices(subject, mapping, axis, len(cord))
+    slices = _slices_where(mapping.covered, subject, axis, len(cord))
     sizes = np.linalg.norm(subject.affine[:3, :3], axis=0)[order[1:]]
     near = _dilated_in_plane(cord, sizes)
     slices &= (near & valid).sum((1, 2)) >= MIN_VALID_FRACTION * near.sum((1, 2))
@@ -149,26 +153,45 @@ def overlap(
         for k in indices
         if warped[k].any()
     }
-    dice = 2 * both / total
+    dice = dict(zip(indices, (2 * both / total).tolist(), strict=True))
+    inner = np.flatnonzero(_away_from_ends(subject, template, mapping, axis, slices)).tolist()
     return result | {
         'cord_dice': float(2 * both.sum() / total.sum()),
-        'cord_dice_worst': float(dice.min()),
-        'centre_distance_mm': max(distances.values(), default=float('nan')),
-        'slice_dice': dict(zip(indices, dice.tolist(), strict=True)),
+        'cord_dice_worst': min(dice[k] for k in inner),
+        'centre_distance_mm': max(
+            (distances[k] for k in inner if k in distances), default=float('nan')
+        ),
+        'slice_dice': dice,
         'slice_distance_mm': distances,
     }
 
 
-def _covered_slices(
-    subject: CordSpace, mapping: Mapping2Template, axis: int, count: int
+def _away_from_ends(
+    subject: CordSpace,
+    template: CordSpace,
+    mapping: Mapping2Template,
+    axis: int,
+    slices: np.ndarray,
 ) -> np.ndarray:
-    """Slices through which a covered stretch of the centreline runs; bool, (count,)."""
+    """Those of some slices that lie :data:`END_MM` within both cords; all, if none does."""
+    away = mapping.covered.copy()
+    for arcs, length in (
+        (mapping.subject_arc, subject.centerline.length),
+        (np.nan_to_num(mapping.template_arc), template.centerline.length),
+    ):
+        away &= (arcs >= END_MM) & (arcs <= length - END_MM)
+    inner = slices & _slices_where(away, subject, axis, len(slices))
+    return inner if inner.any() else slices
+
+
+def _slices_where(chosen: np.ndarray, subject: CordSpace, axis: int, count: int) -> np.ndarray:
+    """Slices through which chosen samples of the centreline run, and no others; bool, (count,)."""
     inverse = np.linalg.inv(subject.affine)
     index = subject.centerline.points @ inverse[axis, :3] + inverse[axis, 3]
     inside = np.zeros(count, dtype=bool)
     nearest = np.clip(np.rint(index).astype(int), 0, count - 1)
-    inside[nearest[mapping.covered]] = True
-    inside[nearest[~mapping.covered]] = False
+    inside[nearest[chosen]] = True
+    inside[nearest[~chosen]] = False
     return inside
 
 

@@ -81,6 +81,17 @@ def test_a_shift_in_the_plane_shows_in_overlap_and_distance():
     assert result['centre_distance_mm'] == pytest.approx(2)
 
 
+@pytest.mark.parametrize(('height', 'expected'), [(54, 0), (30, 4)])
+def test_a_slice_that_cuts_an_end_in_part_is_not_the_worst(height, expected):
+    subject, template = cord_space(), cord_space()
+    one = template.cord[:, :, height]
+    template.cord[:, :, height] = np.roll(one, 4, axis=0)
+    identity = field((0, 0, 0))
+    result = overlap(subject, template, identity, map_centerline(subject, template, identity))
+    assert result['centre_distance_mm'] == pytest.approx(expected, abs=0.01)
+    assert result['slice_distance_mm'][height] == pytest.approx(4)
+
+
 def test_a_shift_along_the_cord_shows_in_the_residuals_only():
     space = cord_space(points(d3=40, d4=20))
     shifted = field((0, 0, 6))
