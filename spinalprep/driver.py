@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from spinalprep import execution, products, runs, sidecars
 from spinalprep.crashes import Crash
 from spinalprep.errors import SpinalprepError
+from spinalprep.pages import write_dataset_page, write_subject_page
 from spinalprep.record import COMPLETED, FAIL, FAILED, REJECTED, WARN, Record
 from spinalprep.runs import Run
 from spinalprep.selection import Candidate, Target
@@ -51,6 +53,7 @@ def run_targets(
         listeners.started(target)
         found.append(run_target(target, run, listeners.node))
         listeners.ended(found[-1])
+    _write_page(lambda: write_dataset_page(run.layout))
     return found
 
 
@@ -97,7 +100,16 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
             'duration_s': round((end - start).total_seconds(), 1),
         }
         record.write(run.layout.record(target.label))
+        _write_page(lambda: write_subject_page(run.layout, record.to_dict()))
     return record
+
+
+def _write_page(write: Callable[[], Path]) -> None:
+    """Write a page; one that can't be written spoils no result."""
+    try:
+        write()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the record is there
+        warnings.warn(f'a page was not written: {type(error).__name__}: {error}', stacklevel=2)
 
 
 def _try_candidates(
@@ -114,7 +126,7 @@ def _try_candidates(
     record.precomputed = {name: str(path) for name, path in given.items()}
     for candidate, entry in zip(target.candidates, record.candidates, strict=True):
         entry['outcome'] = 'failed'
-        outcome = _run_candidate(candidate, target, run, given, listener)
+        outcome = _run_candidate(candidate, target, run, given, record, listener)
         record.commands += outcome.commands
         rejecting = [crash for crash in outcome.crashes if crash.rejects]
         if not rejecting:
@@ -132,6 +144,7 @@ def _run_candidate(
     target: Target,
     run: Run,
     given: Mapping[str, Path],
+    record: Record,
     listener: execution.Listener | None,
 ) -> execution.Outcome:
     factory = run.factory
@@ -154,6 +167,8 @@ def _run_candidate(
             precomputed={name: str(path) for name, path in given.items()},
         ),
     )
+    if hasattr(workflow, 'visit_desc'):
+        record.method = workflow.visit_desc().strip()
     workflow.base_dir = str(run.layout.work.absolute() / target.label / candidate.stem)
     return execution.run_graph(
         workflow,

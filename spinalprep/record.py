@@ -15,7 +15,7 @@ from typing import Any
 from spinalprep import atomic
 from spinalprep.products import STEP
 
-SCHEMA_VERSION = '1.0'
+SCHEMA_VERSION = '1.1'
 
 COMPLETED, REJECTED, FAILED = 'completed', 'rejected', 'failed'
 """Status: did it run."""
@@ -68,6 +68,8 @@ class Record:
     leftovers: list[str] = field(default_factory=list)
     """Products of an earlier run that lie there although this one did not complete."""
     commands: list[dict[str, Any]] = field(default_factory=list)
+    method: str = ''
+    """What was planned for the image taken, in words."""
     versions: dict[str, Any] = field(default_factory=dict)
     template_grid: dict[str, Any] | None = None
     """``shape`` and ``affine`` of the template's image, as far as they were read."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spinalprep.errors import NothingToRunError
+from spinalprep.errors import NothingToRunError, UsageError
 from spinalprep.products import ENTITY_ORDER, subject_folder
 
 SUFFIXES = ('T2w', 'T1w')
@@ -72,13 +72,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A subject, session or file that step S1 excluded."""
+    """A subject, session or file that step S1, or a person, excluded."""
 
     subject: str
     session: str | None
     path: str | None
     """Relative to the dataset; None excludes the subject or session whole."""
     reason: str
+    """With who excluded it."""
 
     def covers(self, candidate: Candidate, bids_dir: Path) -> bool:
         """Whether an image falls under this exclusion."""
@@ -139,7 +140,7 @@ def select(
     modalities : sequence of str
         Suffixes that may serve, best first.
     exclusions : sequence of Exclusion
-        What step S1 excluded.
+        What step S1, or a person, excluded.
 
     Returns
     -------
@@ -236,7 +237,7 @@ def _sort_out(
         if isinstance(result, Candidate):
             excluded = [item for item in exclusions if item.covers(result, bids_dir)]
             if excluded:
-                result = Dropped(path, f'excluded by S1: {excluded[0].reason}')
+                result = Dropped(path, excluded[0].reason)
         (candidates if isinstance(result, Candidate) else dropped).append(result)
     return candidates, dropped
 
@@ -296,7 +297,7 @@ def read_exclusions(inventory: Path) -> tuple[Exclusion, ...]:
                 normalise(item['subject']),
                 normalise(item['session'], 'ses-') if item.get('session') else None,
                 item.get('path'),
-                str(item['reason']),
+                f'excluded by S1: {item["reason"]}',
             )
             for item in items
         )
@@ -305,3 +306,55 @@ def read_exclusions(inventory: Path) -> tuple[Exclusion, ...]:
             f"{inventory}: S1's inventory can not be understood ({error!r}); "
             'mend it or move it away'
         ) from error
+
+
+REVIEW_COLUMNS = ('participant_id', 'session_id', 'decision', 'note')
+
+
+def read_reviews(path: Path) -> tuple[Exclusion, ...]:
+    """Subjects and sessions that were rejected on the dataset's page.
+
+    Parameters
+    ----------
+    path : Path
+        TSV as the page exports it: ``participant_id``, ``session_id``, ``decision``
+        (accept, reject or n/a) and ``note``.
+
+    Raises
+    ------
+    UsageError
+        If it can't be read, or is no such table.
+    """
+    import csv
+
+    try:
+        with path.open(encoding='utf-8', newline='') as stream:
+            table = csv.DictReader(stream, delimiter='\t')
+            rows = list(table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f'--exclude-from {path}: can not be read ({error})') from error
+    missing = [name for name in REVIEW_COLUMNS if name not in (table.fieldnames or ())]
+    if missing:
+        raise UsageError(
+            f'--exclude-from {path}: no column {", ".join(missing)}; '
+            f"give the file that the dataset's page exports ({', '.join(REVIEW_COLUMNS)})"
+        )
+    found = []
+    for number, row in enumerate(rows, start=2):
+        decision, note = ((row[name] or '').strip() for name in ('decision', 'note'))
+        if decision not in ('accept', 'reject', 'n/a', ''):
+            raise UsageError(
+                f'--exclude-from {path}, line {number}: decision is {decision!r}; '
+                'accept, reject or n/a expected'
+            )
+        if decision == 'reject':
+            session = (row['session_id'] or 'n/a').strip()
+            found.append(
+                Exclusion(
+                    normalise(row['participant_id']),
+                    None if session == 'n/a' else normalise(session, 'ses-'),
+                    None,
+                    'rejected in review' + (f': {note}' if note not in ('', 'n/a') else ''),
+                )
+            )
+    return tuple(found)

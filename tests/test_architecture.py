@@ -15,7 +15,7 @@ PACKAGE = Path(spinalprep.__file__).parent
 LAYERS = (
     ('cli',),
     ('driver', 'check', 'preflight'),
-    ('runs', 'execution', 'crashes'),
+    ('runs', 'execution', 'crashes', 'pages'),
     ('workflows',),
     ('interfaces',),
     ('sidecars', 'verdict', 'reports'),

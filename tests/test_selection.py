@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from spinalprep.errors import NothingToRunError
-from spinalprep.selection import Exclusion, match_label, read_exclusions, select
+from spinalprep.errors import NothingToRunError, UsageError
+from spinalprep.selection import (
+    Exclusion,
+    match_label,
+    read_exclusions,
+    read_reviews,
+    select,
+)
 
 
 @pytest.fixture
@@ -137,7 +143,7 @@ def test_exclusions_of_the_inventory(make_dataset, tmp_path):
         )
     )
     exclusions = read_exclusions(inventory)
-    assert exclusions[0] == Exclusion('01', None, None, 'consent withdrawn')
+    assert exclusions[0] == Exclusion('01', None, None, 'excluded by S1: consent withdrawn')
     targets = select(root, exclusions=exclusions)
     assert found(targets) == {'sub-01': [], 'sub-02': ['sub-02_T2w.nii.gz']}
     assert targets[0].dropped[0].reason == 'excluded by S1: consent withdrawn'
@@ -148,3 +154,19 @@ def test_an_inventory_that_cannot_be_understood_is_an_error(tmp_path):
     inventory.write_text('{"exclusions": [{"subject": "01"}]}')
     with pytest.raises(NothingToRunError, match='inventory'):
         read_exclusions(inventory)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('participant_id\tdecision\n', 'no column session_id, note'),
+        ('participant_id\tsession_id\tdecision\tnote\nsub-01\tn/a\tbad\t\n', 'line 2: decision'),
+        (None, 'can not be read'),
+    ],
+)
+def test_a_file_of_reviews_that_is_none_is_told(tmp_path, text, message):
+    path = tmp_path / 'reviews.tsv'
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_reviews(path)

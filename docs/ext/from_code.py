@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directives whose content is taken from the code, so that the pages can't go stale.
 
-``{products}``, ``{policy}``, ``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``,
+``{products}``, ``{policy}``, ``{numbers}``, ``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``,
 ``{embedded-commands}``, ``{interfaces}``: tables and lists.
 ``{cli-help} [SUBCOMMAND]``: what ``--help`` prints.
 """
@@ -22,7 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from spinalprep import policy, products
+from spinalprep import bounds, policy, products
 from spinalprep.data import load
 from spinalprep.embedded.__main__ import COMMANDS
 from spinalprep.errors import ExitCode
@@ -63,6 +63,25 @@ def labels_table() -> str:
             words = ', '.join(f'{value} {name}' for value, name in names.items())
             rows.append((f'`{item.name}`', words))
     return table(('product', 'values beside 0'), rows)
+
+
+def numbers_tables() -> str:
+    """One table per substep: number, definition, bounds and their source."""
+    text = []
+    for substep in bounds.SUBSTEPS:
+        rows = []
+        for number in bounds.NUMBERS:
+            if number.substep != substep:
+                continue
+            sign = '<' if number.low_is_bad else '>'
+            limits = [
+                '–' if value is None else f'{sign} {value:g} {number.unit}'.strip()
+                for value in (number.warn, number.fail)
+            ]
+            rows.append((f'`{number.name}`', number.doc, *limits, number.source))
+        header = ('number', 'definition', 'WARN', 'FAIL', 'source of the bounds')
+        text += [f'## {substep}', table(header, rows)]
+    return '\n\n'.join(text)
 
 
 def policy_tables() -> str:
@@ -197,6 +216,7 @@ class FromCode(SphinxDirective):
 GENERATORS = {
     'products': products_table,
     'labels': labels_table,
+    'numbers': numbers_tables,
     'policy': policy_tables,
     'exit-codes': exit_codes_table,
     'sct-versions': sct_versions_table,

@@ -9,7 +9,7 @@ from pathlib import Path
 from spinalprep import __version__
 from spinalprep.products import PRECOMPUTABLE, STEP
 
-COMMANDS = ('run', 'check', 'doctor', 'demo', 'find-cord')
+COMMANDS = ('run', 'check', 'report', 'doctor', 'demo', 'find-cord')
 
 _EPILOG = """\
 as a BIDS App, with the derivatives directly in OUT_DIR:
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
     _add_run(commands.add_parser('run', help='run the step over a dataset or a scope'))
     _add_check(commands.add_parser('check', help='check what a run has written'))
+    _add_report(commands.add_parser('report', help='make figures and pages again'))
     _add_doctor(commands.add_parser('doctor', help='say what of SCT is there and what is not'))
     _add_demo(commands.add_parser('demo', help='run the step on two computed subjects'))
     _add_find_cord(
@@ -95,6 +96,26 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument('--json', action='store_true', help='print the findings as JSON')
 
 
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.description = (
+        'Make the figures and pages of a finished run again, from what is on disk. No command of '
+        'SCT runs. A figure whose images are gone stays as it is.'
+    )
+    report.add_argument(
+        '--out', type=Path, required=True, metavar='DIR', help="a run's --out, or its OUT_DIR"
+    )
+    report.add_argument(
+        '--dataset-key', nargs='+', metavar='KEY', help='datasets (default: all there)'
+    )
+    report.add_argument(
+        '--template',
+        type=Path,
+        metavar='DIR',
+        help="template of the run, for figures that show it (default: SCT's own)",
+    )
+    report.add_argument('--pages-only', action='store_true', help='leave the figures as they are')
+
+
 def _add_doctor(doctor: argparse.ArgumentParser) -> None:
     _add_sct(doctor, 'auto')
 
@@ -142,6 +163,12 @@ def _add_labels(target: argparse.ArgumentParser) -> None:
         nargs='+',
         metavar='LABEL',
         help='subjects to run, such as 2, 02 or sub-02 (default: all)',
+    )
+    target.add_argument(
+        '--exclude-from',
+        type=Path,
+        metavar='FILE',
+        help="leave out what was rejected on the dataset's page: the file that it exports",
     )
 
 

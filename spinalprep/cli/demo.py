@@ -26,12 +26,18 @@ def main(arguments: Namespace) -> int:
     _write_once(out / 'template', write_template)
     layout = Layout(out, DATASET, 'run', arguments.work_dir)
     settings = Namespace(
-        **vars(arguments), template=out / 'template', policy=None, gpu=False, precomputed=[]
+        **vars(arguments),
+        template=out / 'template',
+        policy=None,
+        gpu=False,
+        precomputed=[],
+        exclude_from=None,
     )
     settings.sct = _choose_sct(arguments.sct)
     code = execute(make_plan(settings, [Source(layout, out / 'bids')]))
     print(f'Dataset:     {out / "bids"}')
     print(f'Derivatives: {layout.derivatives}')
+    print(f'Page:        {layout.derivatives / "index.html"}')
     print(f'Records:     {layout.logs}')
     print(f'Check them:  spinalprep check {STEP} --out {out}')
     return code

@@ -16,7 +16,7 @@ from spinalprep.errors import NothingToRunError, UsageError
 from spinalprep.layout import Layout, dataset_name
 from spinalprep.policy import Policy, load_policy
 from spinalprep.runs import Run, check_precomputed
-from spinalprep.selection import Target, read_exclusions, select
+from spinalprep.selection import Exclusion, Target, read_exclusions, read_reviews, select
 
 if TYPE_CHECKING:
     from spinalprep.toolbox import Toolbox
@@ -84,8 +84,8 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
     Parameters
     ----------
     arguments : Namespace
-        With ``policy``, ``precomputed``, ``sct``, ``template``, ``gpu``, ``nprocs``,
-        ``omp_nthreads`` and ``plugin``.
+        With ``policy``, ``precomputed``, ``exclude_from``, ``sct``, ``template``, ``gpu``,
+        ``nprocs``, ``omp_nthreads`` and ``plugin``.
     found : sequence of Source
     problems : sequence of str
         Datasets that were asked for and can't be run.
@@ -104,11 +104,12 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
     if len(precomputed) < len(arguments.precomputed):
         raise UsageError('--precomputed: a product is given twice')
     check_precomputed(precomputed)
+    reviews = read_reviews(arguments.exclude_from) if arguments.exclude_from else ()
     plan = Plan(problems=list(problems))
     chosen = []
     for source in found:
         try:
-            targets = _select(source, policy)
+            targets = _select(source, policy, reviews)
         except NothingToRunError as error:
             plan.problems.append(str(error))
         else:
@@ -162,13 +163,15 @@ def resources(arguments: Namespace) -> tuple[int, int, str]:
     return nprocs, threads, plugin
 
 
-def _select(source: Source, policy: Policy) -> tuple[Target, ...]:
+def _select(
+    source: Source, policy: Policy, reviews: tuple[Exclusion, ...] = ()
+) -> tuple[Target, ...]:
     targets = select(
         source.bids_dir,
         subjects=source.subjects,
         sessions=source.sessions,
         modalities=policy.selection.modalities,
-        exclusions=read_exclusions(source.layout.inventory),
+        exclusions=read_exclusions(source.layout.inventory) + reviews,
     )
     if not any(target.candidates for target in targets):
         lines = [f'{source.bids_dir}: no T2w or T1w image to work on']

@@ -113,6 +113,7 @@ class _CordMaskReportInputSpec(_FigureInputSpec):
     cord_dseg = File(exists=True, desc='cord mask')
     vertebral_levels = File(exists=True, desc='levels on the cord, where known')
     csa_per_slice = File(exists=True, desc='area per slice, TSV')
+    area_mm2 = traits.List(traits.Float, desc='physiological range of the area')
 
 
 class CordMaskReport(_Figure):
@@ -132,6 +133,7 @@ class CordMaskReport(_Figure):
             title=self._title,
             levels=self._values('vertebral_levels', labels=True),
             area=self._area(),
+            area_bounds=tuple(self.inputs.area_mm2) if isdefined(self.inputs.area_mm2) else None,
         )
 
     def _area(self) -> dict[int, float] | None:

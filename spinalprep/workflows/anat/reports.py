@@ -50,7 +50,7 @@ def init_reports_wf(*, policy: Policy, name: str = 'reports_wf') -> Workflow:
     Parameters
     ----------
     policy : Policy
-        Sections ``crop``, ``discover`` and ``verdict``: what bounds are drawn.
+        Sections ``crop``, ``discover``, ``segmentation`` and ``verdict``: what bounds are drawn.
     name : str
 
     Inputs
@@ -81,7 +81,7 @@ def init_reports_wf(*, policy: Policy, name: str = 'reports_wf') -> Workflow:
         'figure_crop_box': reports.CropBoxReport(
             margins=asdict(policy.crop), min_z_slices=policy.discover.min_z_slices
         ),
-        'figure_cord_mask': reports.CordMaskReport(),
+        'figure_cord_mask': reports.CordMaskReport(area_mm2=list(policy.segmentation.area_mm2)),
         'figure_spine': reports.SpineReport(),
         'figure_rootlets': reports.RootletsReport(),
         'figure_overlay': reports.OverlayReport(bounds=policy.verdict),

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``spinalprep report``."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from spinalprep.errors import ExitCode, NothingToRunError, ToolboxError
+from spinalprep.layout import Layout
+from spinalprep.pages.redraw import redraw
+from spinalprep.pages.write import read_records, write_dataset_page, write_subject_page
+from spinalprep.products import STEP
+from spinalprep.record import COMPLETED, label_of
+
+
+def main(arguments: Namespace) -> int:
+    """Make figures and pages again, and say which figures stay as they are."""
+    layouts = _layouts(arguments.out, arguments.dataset_key or ())
+    template = None if arguments.pages_only else _template(arguments.template)
+    for layout in layouts:
+        for record in read_records(layout):
+            label = label_of(record['subject'], record['session'])
+            if record['status'] == COMPLETED and not arguments.pages_only:
+                for note in redraw(layout, record, template):
+                    print(f'{layout.dataset} {label}: {note}')
+            write_subject_page(layout, record)
+        print(write_dataset_page(layout))
+    return ExitCode.OK
+
+
+def _layouts(out: Path, datasets: list[str] | tuple[()]) -> list[Layout]:
+    """Datasets below an output folder, in both ways of laying them out."""
+    logs = out / 'logs' / STEP
+    names = list(datasets) or sorted(path.name for path in logs.glob('*') if path.is_dir())
+    found = [
+        layout
+        for name in names
+        for kind in ('run', 'bids-app')
+        if read_records(layout := Layout(out, name, kind))
+    ]
+    if not found:
+        raise NothingToRunError(
+            f'{logs}: no record of {", ".join(names) or "any dataset"} there; '
+            'give the folder that the run got as --out'
+        )
+    return found
+
+
+def _template(given: Path | None) -> Path | None:
+    """The template that is named, else that of the SCT on this machine, if there is one."""
+    from spinalprep.toolbox import find_toolbox
+
+    if given is not None:
+        return given
+    try:
+        return find_toolbox('auto').template
+    except ToolboxError:
+        return None

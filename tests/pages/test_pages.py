@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages and the dataset's table: every fate has its page, and what comes from files is escaped."""
+
+import csv
+import json
+import multiprocessing
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from spinalprep.cli.main import main
+from spinalprep.errors import ExitCode
+from spinalprep.pages import write_dataset_page, write_subject_page
+from spinalprep.pages.dataset import columns, descriptions
+from spinalprep.pages.references import references
+from spinalprep.pages.write import read_records
+from spinalprep.products import FIGURES
+from tests.pages.conftest import HOSTILE
+
+
+class Page(HTMLParser):
+    """Elements of a page with their attributes, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.text = [], ''
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page_of(layout, label):
+    return Page((layout.derivatives / f'{label}.html').read_text(encoding='utf-8'))
+
+
+@pytest.fixture
+def layout(made, tmp_path):
+    shutil.copytree(made.out, tmp_path / 'out')
+    return replace(made, out=tmp_path / 'out')
+
+
+def test_a_page_stands_alone(made):
+    page = page_of(made, 'sub-01')
+    sources = [image['src'] for image in page.all('img')]
+    assert len(sources) == len(FIGURES)
+    assert all(source.startswith('data:image/') for source in sources)
+    assert all(image['alt'] for image in page.all('img'))
+    assert not [script for script in page.all('script') if 'src' in script]
+    links = [link['href'] for link in page.all('a')]
+    assert all(re.match(r'#|index\.html$|https://doi\.org/', link) for link in links)
+    assert len(page.all('h1')) == 1
+
+
+def test_the_verdict_comes_first_and_the_evidence_with_its_bounds(made):
+    page = page_of(made, 'sub-11_ses-a')
+    text = ' '.join(page.text.split())
+    assert text.index('WARN') < text.index('Figures') < text.index('Evidence')
+    assert 'cord_snr' in text
+    assert '< 6' in text
+    assert 'fault study' in text
+
+
+@pytest.mark.parametrize(
+    ('label', 'words'),
+    [
+        ('sub-12', ['FAIL', 'folded', 'a figure is missing']),
+        ('sub-13', ['rejected', 'too little cord']),
+        ('sub-14', ['failed', 'the disk is full', 'S2.4 registration', 'MemoryError']),
+    ],
+)
+def test_what_failed_has_a_page_with_the_reason(made, label, words):
+    text = page_of(made, label).text
+    for word in words:
+        assert word in text
+
+
+def test_hostile_words_stay_words(made):
+    for name in ('sub-11_ses-a', 'index'):
+        page = page_of(made, name)
+        assert not [image for image in page.all('img') if image.get('src') == 'x']
+        assert len(page.all('script')) == (1 if name != 'index' else 2)
+    assert HOSTILE in page_of(made, 'sub-11_ses-a').text
+
+
+def test_a_broken_figure_is_told(layout):
+    record = read_records(layout)[0]
+    path = layout.derivatives / record['figures']['figure_spine'][0]
+    path.write_bytes(path.read_bytes()[:20])
+    write_subject_page(layout, record)
+    page = page_of(layout, 'sub-01')
+    assert 'can not be shown' in page.text
+    assert len(page.all('img')) == len(FIGURES) - 1
+
+
+def test_the_table_has_a_row_per_subject_and_describes_its_columns(made):
+    with (made.derivatives / 'group_S2.tsv').open(encoding='utf-8', newline='') as stream:
+        rows = {row['participant_id']: row for row in csv.DictReader(stream, delimiter='\t')}
+    assert len(rows) == 12
+    assert rows['sub-11']['session_id'] == 'ses-a'
+    assert rows['sub-01']['cord_snr'] == '21'
+    assert rows['sub-01']['cord_gap_slices'] == rows['sub-13']['cord_snr'] == 'n/a'
+    assert rows['sub-14']['status'] == 'failed'
+    assert rows['sub-14']['verdict'] == 'n/a'
+    described = json.loads((made.derivatives / 'group_S2.json').read_text())
+    assert described == descriptions()
+    assert set(rows['sub-01']) == set(described)
+    assert set(columns()) < set(described)
+
+
+def test_the_page_of_the_dataset_holds_all_rows(made):
+    text = (made.derivatives / 'index.html').read_text(encoding='utf-8')
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    grades = {row['label']: row['grade'] for row in data['rows']}
+    assert grades['sub-01'] == 'PASS'
+    assert grades['sub-11_ses-a'] == 'WARN'
+    assert grades['sub-13'] == 'rejected'
+    assert {'cord_snr'} < {column['name'] for column in data['columns'] if column['main']}
+
+
+def write_again(layout):
+    for _ in range(5):
+        write_dataset_page(layout)
+
+
+def test_runs_side_by_side_leave_a_whole_page(layout):
+    with multiprocessing.Pool(4) as pool:
+        pool.map(write_again, [layout] * 4)
+    text = (layout.derivatives / 'index.html').read_text(encoding='utf-8')
+    assert text.endswith('</html>')
+    assert not list(layout.derivatives.glob('.*.part'))
+
+
+def test_what_is_cited_is_what_ran():
+    record = {
+        'versions': {'sct_kind': 'installed'},
+        'commands': [{'command': 'sct_deepseg', 'argv': ['sct_deepseg', 'spinalcord', '-i', 'x']}],
+        'registration': {'path': 'disc'},
+    }
+    dois = {item['doi'] for item in references(record)}
+    assert '10.1016/j.neuroimage.2017.10.041' in dois  # PAM50
+    assert '10.1016/j.media.2025.103473' in dois  # contrast-agnostic
+    assert '10.1162/imag_a_00218' not in dois  # rootlets
+    record['versions']['sct_kind'] = 'embedded'
+    assert len(references(record)) == 1
+
+
+def test_the_report_is_made_again(layout, capsys):
+    (layout.derivatives / 'index.html').unlink()
+    (layout.derivatives / 'sub-13.html').unlink()
+    assert main(['report', '--out', str(layout.out), '--pages-only']) == ExitCode.OK
+    assert capsys.readouterr().out == f'{layout.derivatives / "index.html"}\n'
+    assert (layout.derivatives / 'sub-13.html').is_file()
+    assert main(['report', '--out', str(layout.out), '--dataset-key', 'other']) == (
+        ExitCode.NOTHING_TO_RUN
+    )
+    assert 'no record of other' in capsys.readouterr().err
