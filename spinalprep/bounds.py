@@ -156,7 +156,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         'disc_map_mm', 'S2.2', 'mm', 'a disc point lies {:.1f} mm from its disc in the map', 4.0,
-        8.0, STUDY, "Largest distance of a disc point from the voxels of that disc in "
+        12.0, STUDY, "Largest distance of a disc point from the voxels of that disc in "
         "TotalSpineSeg's map.",
     ),
     Number(

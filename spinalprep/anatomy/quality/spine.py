@@ -67,7 +67,7 @@ def vertebra_numbers(labels: np.ndarray, affine: np.ndarray) -> dict[str, float 
         'vertebrae_doubled': float(
             sum(_doubled(labels[boxes[value - 1]] == value, affine) for value in present)
         ),
-        'axis_height': _axis_height(bodies),
+        'axis_height': _axis_height(bodies) if top_in_view(labels, affine) else None,
     }
 
 

@@ -100,6 +100,8 @@ def labels(
     """
     numbers = spine_numbers(spine, discs, cord, affine)
     numbers['brain_kept_mm'] = brain_kept(discs, affine, cord.shape)
+    if given:
+        numbers['discs_missing'] = None  # some were given, as some are known
     if discs:
         seen = given or numbering_seen(spine, affine, rootlets)
         numbers['numbering_seen'] = float(seen)
