@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.faulty.products import Path, Products, make_products, register
+from benchmarks.faulty.products import PATHS, Path, Products, make_products, register
 from spinalprep.anatomy.centerline import Centerline, superior_axis
 from spinalprep.anatomy.labels import DISC_POINT_OF_MAP, VERTEBRAE
 from spinalprep.anatomy.warps import DisplacementField
@@ -36,7 +36,7 @@ class Fault:
     """Of phantoms that it needs, where not the usual ones."""
 
 
-REGISTERED = ('disc', 'rootlet')
+BY_DISC = ('labels', 'disc')
 CORD = ('view', 'segmentation')
 
 
@@ -53,7 +53,7 @@ def discs_shifted(products: Products, levels: float, seed: int) -> Products:
         for n, value in enumerate(values[:-1])
     }
     faulty = products.but(discs=moved)
-    return faulty.but(paths=register(faulty))
+    return faulty.but(paths=register(faulty, ['disc']))
 
 
 def all_shifted(products: Products, levels: float, seed: int) -> Products:
@@ -68,7 +68,7 @@ def all_shifted(products: Products, levels: float, seed: int) -> Products:
             spine[products.spine == value] = values[goal] if 0 <= goal < len(values) else 0
     discs = {v + step: p for v, p in products.discs.items() if v >= 3 and v + step >= 3}
     faulty = products.but(discs=discs, spine=spine)
-    return faulty.but(paths=register(faulty))
+    return faulty.but(paths=register(faulty, ['disc']))
 
 
 def disc_missing(products: Products, count: float, seed: int) -> Products:
@@ -76,7 +76,7 @@ def disc_missing(products: Products, count: float, seed: int) -> Products:
     values = sorted(value for value in products.discs if value >= 3)
     gone = values[len(values) // 2 : len(values) // 2 + round(count)]
     faulty = products.but(discs={v: p for v, p in products.discs.items() if v not in gone})
-    return faulty.but(paths=register(faulty))
+    return faulty.but(paths=register(faulty, ['disc']))
 
 
 def discs_swapped(products: Products, count: float, seed: int) -> Products:
@@ -189,7 +189,7 @@ def rootlets_shifted(products: Products, levels: float, seed: int) -> Products |
     rootlets = np.where(products.rootlets > 0, products.rootlets + step, 0)
     rootlets[(rootlets < 2) | (rootlets > 9)] = 0
     faulty = products.but(rootlets=rootlets)
-    return faulty.but(paths=register(faulty))
+    return faulty.but(paths=register(faulty, ['rootlet']))
 
 
 def one_sided(products: Products, share: float, seed: int) -> Products | None:
@@ -299,21 +299,33 @@ def warp_folded(products: Products, amplitude_mm: float, seed: int) -> Products:
 
 
 def other_subject(products: Products, _: float, seed: int) -> Products:
-    """Labels of another person on the same grid; then registered anew."""
-    other = make_products(seed + 5000)
-    spine = np.zeros_like(products.spine)
-    shared = tuple(
-        slice(0, min(a, b)) for a, b in zip(spine.shape, other.spine.shape, strict=True)
-    )
-    spine[shared] = other.spine[shared]
-    inverse = np.linalg.inv(other.affine)
-    discs = {
-        value: (inverse @ [*point, 1])[:3] @ products.affine[:3, :3].T + products.affine[:3, 3]
-        for value, point in other.discs.items()
-    }
+    """Labels of another person, where they lay in the scanner; then registered anew."""
+    other = make_products(seed + 5000, registered=False)
+    # both grids have the same axes and voxel sizes
+    shift = np.linalg.inv(other.affine) @ products.affine[:, 3]
+    spine = _placed(other.spine, np.rint(shift[:3]).astype(int), products.spine.shape)
     canal = (spine == 1) | (spine == 2)
+    inverse = np.linalg.inv(products.affine)
+    discs = {
+        value: point
+        for value, point in other.discs.items()
+        if ((voxel := (inverse @ [*point, 1])[:3]) >= 0).all()
+        and (voxel <= np.array(spine.shape) - 1).all()
+    }
     faulty = products.but(spine=spine, discs=discs, canal=canal)
-    return faulty.but(paths=register(faulty))
+    return faulty.but(paths=register(faulty, ['disc']))
+
+
+def _placed(labels: np.ndarray, shift: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Array of a shape whose voxel v is the voxel ``v + shift`` of another one, else 0."""
+    placed = np.zeros(shape, labels.dtype)
+    low = np.maximum(-shift, 0)
+    high = np.minimum(np.array(labels.shape) - shift, shape)
+    if (high > low).all():
+        into = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        source = tuple(slice(a, b) for a, b in zip(low + shift, high + shift, strict=True))
+        placed[into] = labels[source]
+    return placed
 
 
 def noise(products: Products, snr: float, seed: int) -> Products:
@@ -332,14 +344,14 @@ def ghost(products: Products, share: float, seed: int) -> Products:
 
 
 FAULTS: tuple[Fault, ...] = (
-    Fault('discs shifted', 'levels', (0.25, 0.5, 1), FAIL, ('labels', *REGISTERED), discs_shifted),
+    Fault('discs shifted', 'levels', (0.25, 0.5, 1), FAIL, BY_DISC, discs_shifted),
     Fault('discs and vertebrae shifted, C1 in view', 'levels', (1,), WARN,
-          ('labels', *REGISTERED), all_shifted),
+          BY_DISC, all_shifted),
     Fault('discs and vertebrae shifted, rootlets but no C1 in view', 'levels', (1, 2, 3), WARN,
-          ('labels', *REGISTERED), all_shifted, (('top_mm', -55.0), ('contrast', 'T2w'))),
+          BY_DISC, all_shifted, (('top_mm', -55.0), ('contrast', 'T2w'))),
     Fault('discs and vertebrae shifted, neither in view', 'levels', (1,), WARN,
-          ('labels', *REGISTERED), all_shifted, (('top_mm', -55.0), ('contrast', 'T1w'))),
-    Fault('discs missing in the middle', 'discs', (1,), WARN, ('labels', *REGISTERED),
+          BY_DISC, all_shifted, (('top_mm', -55.0), ('contrast', 'T1w'))),
+    Fault('discs missing in the middle', 'discs', (1,), WARN, BY_DISC,
           disc_missing),
     Fault('discs swapped', 'places apart', (1,), FAIL, ('labels',), discs_swapped),
     Fault('mask mirrored about a plane beside the cord', 'mm', (0.5, 1, 2, 4), FAIL, CORD,
@@ -353,16 +365,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault('mask on another grid', 'mm', (0.02, 0.1, 1), FAIL, ('segmentation',), other_grid),
     Fault('crop cuts the cord', 'mm', (0, 1, 3), FAIL, ('view',), cord_cut),
     Fault('crop reaches into the brain', 'mm more', (10, 20, 40), WARN, ('labels',), into_brain),
-    Fault('rootlets shifted', 'levels', (1, 2, 3), WARN, ('rootlets', *REGISTERED),
+    Fault('rootlets shifted', 'levels', (1, 2, 3), WARN, ('rootlets', 'rootlet'),
           rootlets_shifted),
     Fault('rootlets on one side', 'share lost', (0.5, 0.8, 1), WARN, ('rootlets',), one_sided),
     Fault('rootlets turned to the front', 'of 60°', (0.33, 0.67, 1), WARN, ('rootlets',),
           to_ventral),
-    Fault('warp rotated', '°', (5, 10, 15), WARN, REGISTERED, warp_rotated),
-    Fault('warp beside the cord', 'mm', (1, 3, 6), FAIL, REGISTERED, warp_moved),
-    Fault('warp too high or low', 'mm', (2, 5, 15), FAIL, REGISTERED, warp_along),
-    Fault('warp folded', 'mm of wave', (3, 6, 12), FAIL, REGISTERED, warp_folded),
-    Fault("another subject's labels", '', (1,), WARN, ('segmentation', 'labels', *REGISTERED),
+    Fault('warp rotated', '°', (5, 10, 15), WARN, PATHS, warp_rotated),
+    Fault('warp beside the cord', 'mm', (1, 3, 6), FAIL, PATHS, warp_moved),
+    Fault('warp too high or low', 'mm', (2, 5, 15), FAIL, PATHS, warp_along),
+    Fault('warp folded', 'mm of wave', (3, 6, 12), FAIL, PATHS, warp_folded),
+    Fault("another subject's labels", '', (1,), WARN, ('segmentation', *BY_DISC),
           other_subject),
     Fault('noise', 'of the signal', (0.1, 0.2, 0.4), WARN, CORD, noise),
     Fault('ghost', 'of the signal', (0.05, 0.1, 0.3), WARN, CORD, ghost),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -25,7 +26,11 @@ from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.policy import Policy
 from spinalprep.verdict import judge_numbers, judge_path, judge_registration, verdict_of
 
-GROUPS = ('view', 'segmentation', 'labels', 'rootlets', 'disc', 'rootlet')
+MIN_LANDMARKS = 3
+
+PATHS = ('disc', 'rootlet')
+
+GROUPS = ('view', 'segmentation', 'labels', 'rootlets', *PATHS)
 """Parts of the evidence, each from some of the products."""
 
 
@@ -58,25 +63,40 @@ class Products:
     top_mm: float = 0.0
     """By how much the crop reaches higher than the image here."""
     paths: dict[str, Path] = field(default_factory=dict)
+    template: Template | None = None
+    """What the subject is registered to; None: the phantom's."""
 
     def but(self, **changes: Any) -> Products:
         """The same with some products replaced."""
         return dataclasses.replace(self, **changes)
 
 
+@dataclass(frozen=True, eq=False)
+class Template:
+    """A template: its cord and its landmarks."""
+
+    shape: tuple[int, ...]
+    affine: np.ndarray
+    frame: Any
+    by_disc: CordSpace
+    by_rootlet: CordSpace
+
+    @classmethod
+    def of(cls, cord: np.ndarray, affine: np.ndarray, discs: dict, rootlets: dict) -> Template:
+        """Template of a cord mask and points."""
+        from spinalprep.embedded.registration import CordFrame
+
+        spaces = (CordSpace.of(cord, affine, points) for points in (discs, rootlets))
+        return cls(cord.shape, affine, CordFrame.from_mask(cord, affine), *spaces)
+
+
 @cache
-def template() -> tuple[Any, Any, CordSpace, CordSpace]:
-    """The phantom's template, its cord's frame, and its two cord spaces."""
+def phantom_template() -> Template:
+    """The phantom's template."""
     from spinalprep.embedded.phantom import make_template
-    from spinalprep.embedded.registration import CordFrame
 
     model = make_template()
-    frame = CordFrame.from_mask(model.cord, model.affine)
-    spaces = (
-        CordSpace.of(model.cord, model.affine, points)
-        for points in (model.disc_points, model.rootlet_points)
-    )
-    return model, frame, *spaces
+    return Template.of(model.cord, model.affine, model.disc_points, model.rootlet_points)
 
 
 def phantom(seed: int, **params: Any):
@@ -89,30 +109,52 @@ def phantom(seed: int, **params: Any):
     )
 
 
-def make_products(seed: int, **params: Any) -> Products:
+def make_products(seed: int, *, registered: bool = True, **params: Any) -> Products:
     """Clean products of a seed, found in its image."""
+    made = phantom(seed, **params)
+    # where the top is out of view, a network still knows the numbers
+    anchor = None
+    if params.get('top_mm', 0) < 0:
+        anchor = min((v, p) for v, p in made.disc_points.items() if v >= 3)
+    image = np.asarray(made.image.dataobj, dtype=np.float32)
+    products = find_products(image, made.affine, made.params.contrast, anchor)
+    return products.but(paths=register(products)) if registered else products
+
+
+def find_products(
+    image: np.ndarray,
+    affine: np.ndarray,
+    modality: str,
+    anchor: tuple[int, np.ndarray] | None = None,
+) -> Products:
+    """What the embedded SCT finds in an image, without the registration.
+
+    Parameters
+    ----------
+    image : ndarray, shape (i, j, k)
+        In nibabel orientation LAS.
+    affine : ndarray, shape (4, 4)
+        Voxel to world (RAS+, mm).
+    modality : {'T2w', 'T1w'}
+        Rootlets are sought on T2w alone.
+    anchor : tuple of int and ndarray, optional
+        SCT's value of one disc, and where it is.
+    """
     from spinalprep.anatomy.canal import segment_canal
     from spinalprep.anatomy.finder import find_cord
     from spinalprep.embedded.rootlets import segment_rootlets
     from spinalprep.embedded.spine import segment_spine
 
-    made = phantom(seed, **params)
-    affine = made.affine
-    image = np.asarray(made.image.dataobj, dtype=np.float32)
-    cord = find_cord(image, affine)
-    canal = segment_canal(image, affine, cord.mask)
-    # where the top is out of view, a network still knows the numbers
-    anchor = None
-    if params.get('top_mm', 0) < 0:
-        anchor = min((v, p) for v, p in made.disc_points.items() if v >= 3)
-    spine = segment_spine(image, affine, cord, canal, anchor)
+    found = find_cord(image, affine)
+    canal = segment_canal(image, affine, found.mask)
+    spine = segment_spine(image, affine, found, canal, anchor)
     rootlets = None
-    if made.params.contrast == 'T2w':
-        found = segment_rootlets(image, affine, cord, canal, spine)
-        rootlets = found.map.astype(np.int16) if found.map.any() else None
-    cord = np.asarray(cord.mask) > 0
-    products = Products(
-        modality=made.params.contrast,
+    if modality == 'T2w':
+        labels = segment_rootlets(image, affine, found, canal, spine).map
+        rootlets = labels.astype(np.int16) if labels.any() else None
+    cord = np.asarray(found.mask) > 0
+    return Products(
+        modality=modality,
         image=image,
         affine=affine,
         cord=cord,
@@ -120,51 +162,54 @@ def make_products(seed: int, **params: Any) -> Products:
         spine=np.asarray(spine.map).astype(np.int16),
         discs=dict(spine.points),
         rootlets=rootlets,
-        box=_box(cord, affine),
+        box=crop_box(cord, affine, **dataclasses.asdict(Policy().crop)),
         cord_affine=affine,
     )
-    return products.but(paths=register(products))
 
 
-def _box(cord: np.ndarray, affine: np.ndarray) -> tuple[tuple[int, int], ...]:
-    return crop_box(cord, affine, **dataclasses.asdict(Policy().crop))
-
-
-def register(products: Products) -> dict[str, Path]:
-    """Both paths, as the embedded SCT registers."""
+def register(products: Products, only: Iterable[str] = PATHS) -> dict[str, Path]:
+    """Paths as the embedded SCT registers; those not asked for stay as they are."""
     from spinalprep.embedded.registration import CordFrame, map_cords
 
-    model, frame, *_ = template()
+    template = products.template or phantom_template()
     own = CordFrame.from_mask(products.cord, products.affine)
-    landmarks = {'disc': (products.discs, model.disc_points)}
-    if products.rootlets is not None:
-        points = label_points(products.rootlets.astype(int), products.affine)
-        landmarks['rootlet'] = (points, model.rootlet_points)
-    paths = {}
-    for name, (points, targets) in landmarks.items():
-        used = {
-            value: point
-            for value, point in points.items()
-            if value in targets and (name != 'disc' or value not in EXTRAPOLATED_DISCS)
-        }
-        if len(used) < 3:
+    paths = {name: path for name, path in products.paths.items() if name not in only}
+    for name in only:
+        space = template.by_disc if name == 'disc' else template.by_rootlet
+        used = _landmarks(products, name, space.landmarks)
+        targets = {value: space.landmarks[value] for value in used}
+        try:
+            mapping = map_cords(own, template.frame, used, targets)
+        except ValueError:
+            # too few, out of order, or far off the cord: this path gives no result
             continue
-        mapping = map_cords(own, frame, used, {value: targets[value] for value in used})
-        paths[name] = Path(
-            used,
-            mapping.field_on_subject(products.cord.shape, products.affine),
-            mapping.field_on_template(model.cord.shape, model.affine),
-        )
+        if len(used) >= MIN_LANDMARKS:
+            paths[name] = Path(
+                used,
+                mapping.field_on_subject(products.cord.shape, products.affine),
+                mapping.field_on_template(template.shape, template.affine),
+            )
     return paths
 
 
-def measure(products: Products, groups: tuple[str, ...] = GROUPS) -> dict[str, Any]:
+def _landmarks(products: Products, name: str, known: dict) -> dict[int, np.ndarray]:
+    """Landmarks of a path that the template has, too."""
+    if name == 'disc':
+        points = {v: p for v, p in products.discs.items() if v not in EXTRAPOLATED_DISCS}
+    elif products.rootlets is None:
+        points = {}
+    else:
+        points = label_points(products.rootlets.astype(int), products.affine)
+    return {value: point for value, point in points.items() if value in known}
+
+
+def measure(products: Products, groups: Collection[str] = GROUPS) -> dict[str, Any]:
     """Evidence by group: numbers, and for the paths all that is known of them.
 
     Parameters
     ----------
     products : Products
-    groups : tuple of str
+    groups : collection of str
         Those that are asked for.
     """
     policy, found = Policy(), {}
@@ -197,21 +242,20 @@ def measure(products: Products, groups: tuple[str, ...] = GROUPS) -> dict[str, A
         found['rootlets'] = rootlet_numbers(
             products.rootlets, products.cord, products.canal, products.affine, dorsal_only=False
         )
-    for name in ('disc', 'rootlet'):
+    for name in PATHS:
         if name in groups and name in products.paths:
             found[name] = assess(products, name)
-    if ('disc' in groups or 'rootlet' in groups) and len(products.paths) == 2:
+    if set(PATHS) & set(groups) and len(products.paths) == 2:
         found['offset'] = offset(products)
     return found
 
 
 def assess(products: Products, name: str) -> dict[str, Any]:
     """Evidence on a path."""
-    _, _, by_disc, by_rootlet = template()
-    path = products.paths[name]
+    template, path = products.template or phantom_template(), products.paths[name]
     return assess_path(
         CordSpace.of(products.cord, products.affine, path.landmarks),
-        by_disc if name == 'disc' else by_rootlet,
+        template.by_disc if name == 'disc' else template.by_rootlet,
         path.to_subject,
         path.to_template,
         name=disc_name if name == 'disc' else spinal_level_name,
@@ -220,10 +264,9 @@ def assess(products: Products, name: str) -> dict[str, Any]:
 
 def offset(products: Products) -> tuple[float, float] | None:
     """Vertebral–spinal offset."""
-    _, _, by_disc, _ = template()
     return path_offset(
         CordSpace.of(products.cord, products.affine, {}),
-        by_disc,
+        (products.template or phantom_template()).by_disc,
         products.paths['disc'].to_template,
         products.paths['rootlet'].to_template,
     )
@@ -243,7 +286,7 @@ def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
         values |= found.get(group, {})
     numbers = judge_numbers(values, bounds)
     paths = {}
-    for name in ('disc', 'rootlet'):
+    for name in PATHS:
         if name in found:
             judged = judge_path(name, found[name], bounds)
             verdict, reasons = verdict_of(judged)
@@ -253,6 +296,8 @@ def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
                 'verdict': verdict,
                 'reasons': reasons,
             }
+    if not paths:
+        return 'FAIL', numbers
     registration = judge_registration(
         paths, {}, found.get('offset'), prefer_rootlets=True, required_levels=(), bounds=bounds
     )

@@ -250,6 +250,14 @@ def test_vertebrae_swapped_missing_doubled_and_shifted(made):
     assert vertebra_numbers(down, made.affine)['axis_height'] < 1.3
 
 
+def test_an_axis_cut_by_the_end_of_the_image_is_not_too_low(made):
+    labels = made.totalspineseg.astype(int)
+    top = np.argwhere(labels == 12)[:, 2].min() + 2
+    assert vertebra_numbers(labels[:, :, :top], made.affine)['axis_height'] is None
+    bottom = np.argwhere(labels == 13)[:, 2].min() + 2
+    assert vertebra_numbers(labels[:, :, bottom:], made.affine)['axis_height'] is None
+
+
 def test_discs_swapped_missing_and_off(made, space):
     discs = {value: point for value, point in made.disc_points.items() if value >= 3}
     line = space.centerline

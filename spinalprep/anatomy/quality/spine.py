@@ -48,7 +48,8 @@ def vertebra_numbers(labels: np.ndarray, affine: np.ndarray) -> dict[str, float 
     -------
     dict
         ``vertebra_order_breaks``, ``vertebrae_missing``, ``vertebrae_doubled``,
-        ``axis_height``; None where there is no vertebra.
+        ``axis_height``; None where there is no vertebra, the last one also where C2 or C3 is
+        cut by the image's end.
     """
     order = [value for value in VERTEBRAE if value != SACRUM]
     boxes = ndimage.find_objects(labels.astype(np.int32), max_label=max(order))
