@@ -58,6 +58,10 @@ class SCTOutputError(SCTCommandError):
     """An SCT command ended well, but what it wrote can't be used."""
 
 
+class WorkerKilled(SpinalprepError, RuntimeError):
+    """The process that ran a node was killed."""
+
+
 class CordReferenceRejected(SpinalprepError):
     """The image can't serve as anatomical cord reference."""
 

@@ -24,8 +24,8 @@ Plugin = Literal['linear', 'multiproc']
 Listener = Callable[[str, str], None]
 """Told of each node's full name and ``start``, ``end`` or ``exception``."""
 
-POLL_S = 0.1
-"""How often MultiProc looks for finished nodes; a cached node costs one such period."""
+POLL_S = 0.05
+"""How often MultiProc looks for finished nodes."""
 
 LOG_FORMAT = '%(asctime)s %(name)s %(levelname)s: %(message)s'
 
@@ -144,14 +144,7 @@ def run_graph(
     error = None
     with _logging_to(log), _ending_workers():
         try:
-            workflow.run(
-                plugin={'linear': 'Linear', 'multiproc': 'MultiProc'}[plugin],
-                plugin_args={
-                    'n_procs': nprocs,
-                    'raise_insufficient': False,
-                    'status_callback': watcher,
-                },
-            )
+            workflow.run(plugin=_plugin(plugin, nprocs, watcher))
         except Exception as raised:  # noqa: BLE001 - any node's error comes here; it is judged
             error = f'{type(raised).__name__}: {raised}'
     summary = None
@@ -160,6 +153,18 @@ def run_graph(
     crashes = read_crashes(crash_dir)
     _stop_if_interrupted(crashes)
     return Outcome(summary, crashes, watcher.commands(), error)
+
+
+def _plugin(name: Plugin, nprocs: int, watcher: Watcher) -> Any:
+    """A plugin of Nipype, ready to run."""
+    from nipype.pipeline.plugins import LinearPlugin
+
+    from spinalprep.plugins import GuardedMultiProc
+
+    arguments = {'status_callback': watcher}
+    if name == 'linear':
+        return LinearPlugin(arguments)
+    return GuardedMultiProc(arguments | {'n_procs': nprocs, 'raise_insufficient': False})
 
 
 def _stop_if_interrupted(crashes: list[Crash]) -> None:

@@ -16,7 +16,7 @@ LAYERS = (
     ('cli',),
     ('driver', 'check', 'preflight'),
     ('runs', 'execution', 'crashes', 'pages'),
-    ('workflows',),
+    ('workflows', 'plugins'),
     ('interfaces',),
     ('sidecars', 'verdict', 'reports'),
     ('datasets', 'selection', 'layout', 'record'),

@@ -174,7 +174,9 @@ def test_as_a_bids_app(world):
     dataset(world / 'ds', sub_01_T2w={}, sub_02_T2w={}, sub_03_T2w={})
     argv = ['ds', 'out', 'participant', '--participant-label', '1', 'sub-03', *SCT]
     assert main(argv) == ExitCode.OK
-    assert sorted(path.name for path in (world / 'out').glob('sub-*')) == ['sub-01', 'sub-03']
+    made = sorted(path.name for path in (world / 'out').glob('sub-*'))
+    assert made == ['sub-01', 'sub-01.html', 'sub-03', 'sub-03.html']
+    assert (world / 'out' / 'index.html').is_file()
     assert (world / f'work/{STEP}/ds/sub-01').is_dir()
     assert record_of(world, 'sub-03')['layout'] == 'bids-app'
     assert main(['check', STEP, '--out', 'out']) == ExitCode.OK

@@ -11,9 +11,17 @@ from pathlib import Path
 from spinalprep.toolbox import Toolbox
 from spinalprep.toolbox.template import template_identity
 
-SCRIPT = """
-import json, runpy, sys
+KILL = 'kill the worker'
+"""In place of a message: the command kills the process that started it."""
+
+SCRIPT = (
+    f"""
+import json, os, runpy, signal, sys
 from pathlib import Path
+
+KILL = {KILL!r}
+"""
+    """
 
 orders = json.loads(Path(__file__).with_suffix('.json').read_text())
 argv = sys.argv[1:]
@@ -31,6 +39,9 @@ def write(source, target):
 
 for words, message in orders['fail'].items():
     if set(words.split()) <= set(argv):
+        if message == KILL:
+            os.kill(os.getppid(), signal.SIGKILL)
+            signal.pause()
         print(message)
         sys.exit(1)
 if argv[0] == 'sct_deepseg' and argv[1] in orders['truth']:
@@ -46,6 +57,7 @@ if argv[0] == 'sct_deepseg' and argv[1] in orders['truth']:
 sys.argv = ['spinalprep.embedded', *argv]
 runpy.run_module('spinalprep.embedded', run_name='__main__')
 """
+)
 
 
 def oracle(
@@ -62,7 +74,7 @@ def oracle(
         Task of ``sct_deepseg`` → file; for ``spine`` files of ``discs`` and ``all``.
         ``'TASK of NAME'`` is the answer for an input of that name alone.
     fail : dict
-        Words that all stand in a command → what it says before it exits with 1.
+        Words that all stand in a command → what it says before it exits with 1, or :data:`KILL`.
     """
     script = folder / 'oracle.py'
     script.write_text(SCRIPT)
