@@ -13,7 +13,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -45,27 +45,32 @@ def examine(seed: int, graded: bool = True) -> dict[str, Any]:
         ``clean``: verdict and numbers; ``faults``: (name, strength) → verdict and the names
         of the numbers that are worse than on the clean products.
     """
-    return _examine(lambda params: make_products(seed, **params), FAULTS, seed, graded)
+    return _examine(partial(make_products, seed), FAULTS, seed, graded)
 
 
 def examine_real(name: str, data: Path) -> dict[str, Any]:
     """The same of a real image; faults that need phantoms of their own are left out."""
-    faults = [fault for fault in FAULTS if not fault.params and fault.inject is not other_subject]
-    return _examine(lambda _: real_products(name, data), faults, 1, graded=True)
+    faults = [
+        fault for fault in FAULTS if fault.top_mm is None and fault.inject is not other_subject
+    ]
+    return _examine(lambda: real_products(name, data), faults, 1, graded=True)
 
 
 def _examine(
-    make: Callable[[dict], Products], faults: Sequence[Fault], seed: int, graded: bool
+    make: Callable[..., Products], faults: Sequence[Fault], seed: int, graded: bool
 ) -> dict[str, Any]:
     @cache
-    def clean(params: tuple) -> tuple:
-        products = make(dict(params))
+    def clean(top_mm: float | None) -> tuple:
+        products = make() if top_mm is None else make(top_mm=top_mm)
         found = measure(products)
         return products, found, judge(found)
 
-    result = {'seed': seed, 'clean': clean(())[2], 'faults': {}}
+    result = {'seed': seed, 'clean': clean(None)[2], 'faults': {}}
+    modality = clean(None)[0].modality
     for fault in faults:
-        products, found, (_, before) = clean(fault.params)
+        if fault.modality not in (None, modality):
+            continue
+        products, found, (_, before) = clean(fault.top_mm)
         for strength in fault.strengths if graded else fault.strengths[-1:]:
             faulty = fault.inject(products, strength, seed)
             if faulty is None:

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from benchmarks.faulty.products import PATHS, Path, Products, make_products, register
+from benchmarks.faulty.products import (
+    PATHS,
+    Path,
+    Products,
+    make_products,
+    phantom_template,
+    register,
+)
 from spinalprep.anatomy.centerline import Centerline, superior_axis
 from spinalprep.anatomy.labels import DISC_POINT_OF_MAP, VERTEBRAE
 from spinalprep.anatomy.warps import DisplacementField
@@ -32,12 +39,16 @@ class Fault:
     """Groups of evidence that may change."""
     inject: Callable[[Products, float, int], Products | None]
     """Products, strength and seed to faulty products; None where it can't be had."""
-    params: tuple[tuple[str, float], ...] = ()
+    top_mm: float | None = None
     """Of phantoms that it needs, where not the usual ones."""
+    modality: str | None = None
+    """Of phantoms that it needs, where not either."""
 
 
 BY_DISC = ('labels', 'disc')
 CORD = ('view', 'segmentation')
+
+AROUND_MM = 10.0
 
 
 def _sizes(products: Products) -> np.ndarray:
@@ -235,20 +246,35 @@ def to_ventral(products: Products, share: float, seed: int) -> Products | None:
 
 def _warped(products: Products, forth: Callable, back: Callable) -> Products:
     """Both paths with space moved before the warp: `forth` and `back` are inverse."""
+    template = products.template or phantom_template()
+    here, there = (
+        _around_cord(mask, affine)
+        for mask, affine in (
+            (products.cord, products.affine),
+            (template.by_disc.cord, template.affine),
+        )
+    )
     paths = {}
     for name, path in products.paths.items():
-        points = path.to_subject._valid_points()
-        moved, _ = path.to_subject.map_points(forth(points))
-        vectors = np.full(path.to_subject.vectors.shape, np.nan, np.float32)
-        vectors[path.to_subject.valid] = moved - points
-        there = DisplacementField.from_vectors(vectors, path.to_subject.affine)
-        points = path.to_template._valid_points()
-        goal = points + path.to_template.vectors[path.to_template.valid]
-        vectors = np.full(path.to_template.vectors.shape, np.nan, np.float32)
-        vectors[path.to_template.valid] = back(goal) - points
-        again = DisplacementField.from_vectors(vectors, path.to_template.affine)
-        paths[name] = Path(path.landmarks, there, again)
+        to_subject = _changed(path.to_subject, here, lambda p, w: w.map_points(forth(p))[0] - p)
+        to_template = _changed(path.to_template, there, lambda p, w: back(w.map_points(p)[0]) - p)
+        paths[name] = Path(path.landmarks, to_subject, to_template)
     return products.but(paths=paths)
+
+
+def _around_cord(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Voxels up to :data:`AROUND_MM` from a mask along each axis: evidence looks no farther."""
+    reach = np.ceil(AROUND_MM / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
+    return ndimage.maximum_filter(mask.astype(np.uint8), 2 * reach + 1) > 0
+
+
+def _changed(warp: DisplacementField, where: np.ndarray, change: Callable) -> DisplacementField:
+    """Warp with other displacements, valid only somewhere."""
+    voxels = np.argwhere(warp.valid & where)
+    points = voxels @ warp.affine[:3, :3].T + warp.affine[:3, 3]
+    vectors = np.full(warp.vectors.shape, np.nan, np.float32)
+    vectors[tuple(voxels.T)] = change(points, warp)
+    return DisplacementField.from_vectors(vectors, warp.affine)
 
 
 def warp_moved(products: Products, by_mm: float, seed: int) -> Products:
@@ -348,9 +374,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault('discs and vertebrae shifted, C1 in view', 'levels', (1,), WARN,
           BY_DISC, all_shifted),
     Fault('discs and vertebrae shifted, rootlets but no C1 in view', 'levels', (1, 2, 3), WARN,
-          BY_DISC, all_shifted, (('top_mm', -55.0), ('contrast', 'T2w'))),
+          BY_DISC, all_shifted, -55.0, 'T2w'),
     Fault('discs and vertebrae shifted, neither in view', 'levels', (1,), WARN,
-          BY_DISC, all_shifted, (('top_mm', -55.0), ('contrast', 'T1w'))),
+          BY_DISC, all_shifted, -55.0, 'T1w'),
     Fault('discs missing in the middle', 'discs', (1,), WARN, BY_DISC,
           disc_missing),
     Fault('discs swapped', 'places apart', (1,), FAIL, ('labels',), discs_swapped),

@@ -39,7 +39,7 @@ FIELDS = (
 
 
 def slice_morphometry(
-    mask: np.ndarray, affine: np.ndarray, *, angle_correction: bool = True
+    mask: np.ndarray, affine: np.ndarray, *, angle_correction: bool = True, shapes: bool = True
 ) -> np.ndarray:
     """Area, angles and shape of a cord mask in each slice.
 
@@ -52,6 +52,8 @@ def slice_morphometry(
         Voxel to world (RAS+, mm).
     angle_correction : bool
         Measure perpendicular to the cord; otherwise in the plane of the slices.
+    shapes : bool
+        Measure diameters and the like, too, which takes long; otherwise they are 0.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def slice_morphometry(
         row['angle_AP'], row['angle_RL'] = np.degrees(angles)
         row['length'] = zooms[2] * along
         pixel = zooms[:2] * np.cos(angles)
-        shape = _shape_2d(data[:, :, index], pixel)
+        shape = _shape_2d(data[:, :, index], pixel) if shapes else {}
         # the product of the two cosines, used for the shape, is not exactly the cosine of
         # the angle between cord and slice
         shape['area'] = data[:, :, index].sum() * zooms[0] * zooms[1] / along

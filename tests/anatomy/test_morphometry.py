@@ -104,6 +104,14 @@ def test_without_angle_correction_the_area_is_that_of_the_slice():
     assert (table['angle_RL'] == 0).all()
 
 
+def test_areas_are_the_same_without_shapes():
+    mask, affine = cylinder(tilt_deg=20)
+    whole, short = slice_morphometry(mask, affine), slice_morphometry(mask, affine, shapes=False)
+    for name in ('slice', 'area', 'angle_AP', 'angle_RL', 'length'):
+        assert np.array_equal(whole[name], short[name])
+    assert not short['diameter_AP'].any()
+
+
 @pytest.mark.parametrize('filled', [0, 4])
 def test_too_little_mask_is_an_error(filled):
     mask = np.zeros((20, 20, 20))

@@ -107,7 +107,7 @@ def _areas(
     cord: np.ndarray, affine: np.ndarray, area_mm2: tuple[float, float], step: float
 ) -> tuple[float | None, float | None]:
     try:
-        table = slice_morphometry(cord, affine)
+        table = slice_morphometry(cord, affine, shapes=False)
     except ValueError:
         return None, None
     ends = max(round(END_MM / step), 1)
