@@ -16,6 +16,7 @@ STUDY = 'fault study'
 FROSTELL = 'Frostell et al. 2016, doi:10.3389/fneur.2016.00238: diameters of healthy cords'
 CADOTTE = 'Cadotte et al. 2015, doi:10.3174/ajnr.A4192: vertebral and spinal levels differ'
 DESIGN = 'any at all is wrong'
+TOLD = 'told, not judged'
 
 SUBSTEPS = ('S2.1', 'S2.2', 'S2.3', 'S2.4')
 
@@ -52,6 +53,19 @@ class Number:
 NUMBERS: tuple[Number, ...] = (
     # S2.1 discovery + crop
     Number(
+        'cord_slices', 'S2.1', 'slices', 'the cord was found in {:.0f} slices', None, None, TOLD,
+        'Slices of the whole image in which the cord was found; `discover.min_z_slices` rejects.',
+        low_is_bad=True,
+    ),
+    Number(
+        'cord_mm', 'S2.1', 'mm', '{:.0f} mm of cord were found', None, None, TOLD,
+        'Length of the cord found in the whole image, along its centreline.', low_is_bad=True,
+    ),
+    Number(
+        'levels_in_view', 'S2.1', 'levels', '{:.0f} vertebral levels are in view', None, None,
+        TOLD, 'Vertebrae of which the discs above and below are known.', low_is_bad=True,
+    ),
+    Number(
         'cord_cut_fraction', 'S2.1', '', '{:.1%} of the cord found lies outside the crop', 0.0,
         0.001, DESIGN, "Share of the discovery mask's voxels outside the crop box, or on its side "
         'faces.',
@@ -65,6 +79,11 @@ NUMBERS: tuple[Number, ...] = (
         'brain_kept_mm', 'S2.1', 'mm', 'the crop reaches {:.0f} mm above C1', 60.0, 100.0, STUDY,
         'From the top of C1 (2.2 times the mean spacing of discs above C2/C3) to the top of the '
         'crop.',
+    ),
+    Number(
+        'below_cord_mm', 'S2.1', 'mm', 'the crop reaches {:.0f} mm below the cord', 60.0, None,
+        'twice the default of `crop.inferior_mm`', 'From the lowest slice with cord to the bottom '
+        'of the crop.',
     ),
     Number(
         'ghost_correlation', 'S2.1', '', 'the image repeats itself half a field of view away '

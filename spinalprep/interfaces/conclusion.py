@@ -99,9 +99,11 @@ class Conclude(SimpleInterface):
         return runtime
 
     def _numbers(self) -> list[dict]:
+        from spinalprep.bounds import NUMBERS
         from spinalprep.verdict import judge_numbers
 
-        values = {}
+        # what could not be measured is told, too: the same numbers of every subject
+        values = {n.name: None for n in NUMBERS if n.substep != 'S2.4'}
         for found in self.inputs.numbers if isdefined(self.inputs.numbers) else []:
             values |= found
         return judge_numbers(values, self.inputs.bounds)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers of the evidence where they are known: synthetic cords, phantoms, moved fields."""
 
+import nibabel as nb
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -59,12 +60,28 @@ def image_of(away):
 # the crop and the image
 
 
-def test_all_of_the_cord_in_the_crop():
-    mask, affine = cord()
-    box = [(5, 35), (5, 40), (0, 59)]
+@pytest.mark.parametrize(('order', 'turned'), [((0, 1, 2), False), ((2, 0, 1), True)])
+def test_all_of_the_cord_in_the_crop(order, turned):
+    mask, affine = cord(order=order)
+    axis = order.index(2)
+    where = [slice(None)] * 3
+    where[axis] = slice(0, 20)  # the cord ends 20 mm above the bottom
+    mask[tuple(where)] = False
+    box = [(5, size - 4) for size in mask.shape]
+    box[axis] = (6, mask.shape[axis] - 1)
+    if turned:  # stored from head to foot
+        mask = np.flip(mask, axis)
+        affine = affine @ nb.orientations.inv_ornt_aff(
+            [[n, -1 if n == axis else 1] for n in range(3)], mask.shape
+        )
+        box[axis] = (0, mask.shape[axis] - 1 - 6)
     assert crop_numbers(mask, affine, box) == {
-        'cord_cut_fraction': 0.0, 'cord_at_edge_slices': 0.0,
-    }  # fmt: skip
+        'cord_slices': 40.0,
+        'cord_mm': pytest.approx(40.0),
+        'cord_cut_fraction': 0.0,
+        'cord_at_edge_slices': 0.0,
+        'below_cord_mm': 14.0,
+    }
 
 
 @pytest.mark.parametrize('order', ORDERS)
@@ -82,7 +99,7 @@ def test_a_crop_that_cuts_is_measured(order):
 def test_cord_at_the_side_of_the_image():
     mask, affine = cord(centre=(-18.0, 0.0))
     numbers = crop_numbers(mask, affine, [(0, size - 1) for size in mask.shape])
-    assert numbers == {'cord_cut_fraction': 0.0, 'cord_at_edge_slices': 60.0}
+    assert (numbers['cord_cut_fraction'], numbers['cord_at_edge_slices']) == (0.0, 60.0)
 
 
 def test_height_above_c1():

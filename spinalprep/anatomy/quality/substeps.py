@@ -83,7 +83,7 @@ def labels(
     rootlets: bool,
     given: bool,
 ) -> Mapping[str, float | None]:
-    """S2.2: vertebrae and discs, and how far the crop reaches above them.
+    """S2.2: vertebrae and discs, how many are in view, and how far the crop reaches above.
 
     Parameters
     ----------
@@ -100,6 +100,8 @@ def labels(
     """
     numbers = spine_numbers(spine, discs, cord, affine)
     numbers['brain_kept_mm'] = brain_kept(discs, affine, cord.shape)
+    levels = sum(value + 1 in discs for value in discs)
+    numbers['levels_in_view'] = float(levels) if discs else None
     if given:
         numbers['discs_missing'] = None  # some were given, as some are known
     if discs:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from spinalprep.anatomy.centerline import superior_axis
+from spinalprep.anatomy.coverage import cord_coverage
 
 _HIGH_PASS_MM = 3.0
 _BESIDE = (4, 5, 6, 7)
@@ -18,7 +19,7 @@ _BESIDE = (4, 5, 6, 7)
 def crop_numbers(
     cord: np.ndarray, affine: np.ndarray, box: Sequence[tuple[int, int]]
 ) -> dict[str, float]:
-    """Is all of the cord in the crop, and none of it at the image's side?
+    """How much cord there is; is all of it in the crop, and none at the image's side?
 
     Parameters
     ----------
@@ -32,9 +33,11 @@ def crop_numbers(
     Returns
     -------
     dict
-        ``cord_cut_fraction``, ``cord_at_edge_slices``.
+        ``cord_slices``, ``cord_mm``, ``cord_cut_fraction``, ``cord_at_edge_slices``,
+        ``below_cord_mm``.
     """
-    axis, _ = superior_axis(affine)
+    axis, sign = superior_axis(affine)
+    coverage = cord_coverage(cord, affine)
     voxels = np.argwhere(cord)
     cut = np.zeros(len(voxels), bool)
     at_edge = np.zeros(len(voxels), bool)
@@ -46,9 +49,14 @@ def crop_numbers(
         # cord on a side face of the box goes on beyond it, unless the image ends there, too
         cut |= ((place == first) & (first > 0)) | ((place == last) & (last < size - 1))
         at_edge |= (place == 0) | (place == size - 1)
+    first, last = box[axis]
+    below = voxels[:, axis].min() - first if sign > 0 else last - voxels[:, axis].max()
     return {
+        'cord_slices': float(coverage.slices),
+        'cord_mm': coverage.length_mm,
         'cord_cut_fraction': float(cut.mean()),
         'cord_at_edge_slices': float(len(np.unique(voxels[at_edge, axis]))),
+        'below_cord_mm': float(below * coverage.slice_mm),
     }
 
 
