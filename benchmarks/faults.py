@@ -107,7 +107,7 @@ def report(results: Sequence[dict[str, Any]]) -> bool:
 
 def _told(result: dict[str, Any]) -> str:
     reasons = [item['reason'] for item in result['clean'][1] if item['reason']]
-    return f'{result["clean"][0]}: {"; ".join(reasons)}'
+    return ': '.join([result['clean'][0], *(['; '.join(reasons)] if reasons else [])])
 
 
 def _seen(fault: Fault, verdict: str, worse: Sequence[str]) -> bool:

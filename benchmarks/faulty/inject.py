@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from benchmarks.faulty.fields import warp_along, warp_folded, warp_moved, warp_rotated
 from benchmarks.faulty.products import (
     PATHS,
-    Path,
     Products,
     make_products,
-    phantom_template,
     register,
 )
 from spinalprep.anatomy.centerline import Centerline, superior_axis
 from spinalprep.anatomy.labels import DISC_POINT_OF_MAP, VERTEBRAE
-from spinalprep.anatomy.warps import DisplacementField
+from spinalprep.anatomy.quality.view import brain_kept
 
 WARN, FAIL = 'WARN', 'FAIL'
 
@@ -47,8 +46,6 @@ class Fault:
 
 BY_DISC = ('labels', 'disc')
 CORD = ('view', 'segmentation')
-
-AROUND_MM = 10.0
 
 
 def _sizes(products: Products) -> np.ndarray:
@@ -187,9 +184,18 @@ def cord_cut(products: Products, depth_mm: float, seed: int) -> Products:
     return products.but(box=tuple(box))
 
 
-def into_brain(products: Products, more_mm: float, seed: int) -> Products:
-    """The crop reaches higher."""
-    return products.but(top_mm=more_mm)
+def into_brain(products: Products, more_mm: float, seed: int) -> Products | None:
+    """The crop reaches higher, where it reaches C1."""
+    if (brain_kept(products.discs, products.affine, products.cord.shape) or 0) <= 0:
+        return None
+    axis, sign = superior_axis(products.affine)
+    width = [(0, 0)] * 3
+    count = round(more_mm / _sizes(products)[axis])
+    width[axis] = (0, count) if sign > 0 else (count, 0)
+    affine = products.affine.copy()
+    affine[:3, 3] -= affine[:3, axis] * width[axis][0]
+    cord, spine = (np.pad(labels, width) for labels in (products.cord, products.spine))
+    return products.but(cord=cord, spine=spine, affine=affine)
 
 
 def rootlets_shifted(products: Products, levels: float, seed: int) -> Products | None:
@@ -242,86 +248,6 @@ def to_ventral(products: Products, share: float, seed: int) -> Products | None:
     rootlets = np.zeros_like(products.rootlets)
     rootlets[tuple(places.T)] = products.rootlets[tuple(voxels.T)]
     return products.but(rootlets=rootlets)
-
-
-def _warped(products: Products, forth: Callable, back: Callable) -> Products:
-    """Both paths with space moved before the warp: `forth` and `back` are inverse."""
-    template = products.template or phantom_template()
-    here, there = (
-        _around_cord(mask, affine)
-        for mask, affine in (
-            (products.cord, products.affine),
-            (template.by_disc.cord, template.affine),
-        )
-    )
-    paths = {}
-    for name, path in products.paths.items():
-        to_subject = _changed(path.to_subject, here, lambda p, w: w.map_points(forth(p))[0] - p)
-        to_template = _changed(path.to_template, there, lambda p, w: back(w.map_points(p)[0]) - p)
-        paths[name] = Path(path.landmarks, to_subject, to_template)
-    return products.but(paths=paths)
-
-
-def _around_cord(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Voxels up to :data:`AROUND_MM` from a mask along each axis: evidence looks no farther."""
-    reach = np.ceil(AROUND_MM / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
-    return ndimage.maximum_filter(mask.astype(np.uint8), 2 * reach + 1) > 0
-
-
-def _changed(warp: DisplacementField, where: np.ndarray, change: Callable) -> DisplacementField:
-    """Warp with other displacements, valid only somewhere."""
-    voxels = np.argwhere(warp.valid & where)
-    points = voxels @ warp.affine[:3, :3].T + warp.affine[:3, 3]
-    vectors = np.full(warp.vectors.shape, np.nan, np.float32)
-    vectors[tuple(voxels.T)] = change(points, warp)
-    return DisplacementField.from_vectors(vectors, warp.affine)
-
-
-def warp_moved(products: Products, by_mm: float, seed: int) -> Products:
-    """The warp lies beside the cord."""
-    angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
-    by = by_mm * np.array([np.cos(angle), np.sin(angle), 0.0])
-    return _warped(products, lambda p: p + by, lambda p: p - by)
-
-
-def warp_along(products: Products, by_mm: float, seed: int) -> Products:
-    """The warp lies too high, or too low."""
-    by = np.array([0.0, 0.0, by_mm if seed % 2 else -by_mm])
-    return _warped(products, lambda p: p + by, lambda p: p - by)
-
-
-def warp_rotated(products: Products, degrees: float, seed: int) -> Products:
-    """The warp turned about the cord."""
-    line = Centerline.from_mask(products.cord, products.affine)
-    order = np.argsort(line.points[:, 2])
-    heights, middle = line.points[order, 2], line.points[order, :2]
-
-    def turn(points: np.ndarray, sign: float) -> np.ndarray:
-        angle = np.radians(sign * degrees)
-        centre = np.stack([np.interp(points[:, 2], heights, m) for m in middle.T], axis=1)
-        x, y = (points[:, :2] - centre).T
-        turned = points.copy()
-        turned[:, 0] = centre[:, 0] + np.cos(angle) * x - np.sin(angle) * y
-        turned[:, 1] = centre[:, 1] + np.sin(angle) * x + np.cos(angle) * y
-        return turned
-
-    return _warped(products, lambda p: turn(p, 1), lambda p: turn(p, -1))
-
-
-def warp_folded(products: Products, amplitude_mm: float, seed: int) -> Products:
-    """A wave along the cord is added to the warp; beyond 4.8 mm it folds."""
-    paths = {}
-    for name, path in products.paths.items():
-        fields = []
-        for warp in (path.to_subject, path.to_template):
-            heights = warp._valid_points()[:, 2]
-            vectors = warp.vectors.copy()
-            wave = amplitude_mm * np.sin(2 * np.pi * heights / 30)
-            vectors[warp.valid, 2] += wave.astype(np.float32)
-            vectors[~warp.valid] = np.nan
-            fields.append(DisplacementField.from_vectors(vectors, warp.affine))
-        paths[name] = Path(path.landmarks, *fields)
-    return products.but(paths=paths)
 
 
 def other_subject(products: Products, _: float, seed: int) -> Products:

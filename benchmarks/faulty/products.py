@@ -20,13 +20,14 @@ from spinalprep.anatomy.labels import (
     label_points,
     spinal_level_name,
 )
+from spinalprep.anatomy.landmarks import MIN_DISCS, MIN_ROOTLET_LEVELS
 from spinalprep.anatomy.quality import substeps
 from spinalprep.anatomy.quality.rootlets import rootlet_numbers
 from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.policy import Policy
-from spinalprep.verdict import judge_numbers, judge_path, judge_registration, verdict_of
+from spinalprep.verdict import judge_numbers, judge_path, judge_registration, verdict_of, worst
 
-MIN_LANDMARKS = 3
+MIN_LANDMARKS = {'disc': MIN_DISCS, 'rootlet': MIN_ROOTLET_LEVELS}
 
 PATHS = ('disc', 'rootlet')
 
@@ -60,8 +61,6 @@ class Products:
     """Of the crop, in voxels of the image; the products are on the whole image's grid."""
     cord_affine: np.ndarray
     """That the mask's file states."""
-    top_mm: float = 0.0
-    """By how much the crop reaches higher than the image here."""
     paths: dict[str, Path] = field(default_factory=dict)
     template: Template | None = None
     """What the subject is registered to; None: the phantom's."""
@@ -183,7 +182,7 @@ def register(products: Products, only: Iterable[str] = PATHS) -> dict[str, Path]
         except ValueError:
             # too few, out of order, or far off the cord: this path gives no result
             continue
-        if len(used) >= MIN_LANDMARKS:
+        if len(used) >= MIN_LANDMARKS[name]:
             paths[name] = Path(
                 used,
                 mapping.field_on_subject(products.cord.shape, products.affine),
@@ -227,7 +226,7 @@ def measure(products: Products, groups: Collection[str] = GROUPS) -> dict[str, A
             csf_is_bright=products.modality == 'T2w',
         )
     if 'labels' in groups:
-        numbers = substeps.labels(
+        found['labels'] = substeps.labels(
             products.cord,
             products.spine,
             products.discs,
@@ -235,16 +234,14 @@ def measure(products: Products, groups: Collection[str] = GROUPS) -> dict[str, A
             rootlets=products.rootlets is not None,
             given=False,
         )
-        if numbers['brain_kept_mm'] is not None:
-            numbers['brain_kept_mm'] += products.top_mm
-        found['labels'] = numbers
     if 'rootlets' in groups and products.rootlets is not None:
         found['rootlets'] = rootlet_numbers(
             products.rootlets, products.cord, products.canal, products.affine, dorsal_only=False
         )
     for name in PATHS:
-        if name in groups and name in products.paths:
-            found[name] = assess(products, name)
+        wanted = name == 'disc' or products.rootlets is not None
+        if name in groups and wanted:
+            found[name] = assess(products, name) if name in products.paths else None
     if set(PATHS) & set(groups) and len(products.paths) == 2:
         found['offset'] = offset(products)
     return found
@@ -285,9 +282,10 @@ def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     for group in ('view', 'segmentation', 'labels', 'rootlets'):
         values |= found.get(group, {})
     numbers = judge_numbers(values, bounds)
+    missed = [name for name in PATHS if name in found and found[name] is None]
     paths = {}
     for name in PATHS:
-        if name in found:
+        if found.get(name) is not None:
             judged = judge_path(name, found[name], bounds)
             verdict, reasons = verdict_of(judged)
             paths[name] = {
@@ -296,12 +294,14 @@ def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
                 'verdict': verdict,
                 'reasons': reasons,
             }
+    gone = [
+        {'name': 'no result', 'where': name, 'verdict': 'WARN', 'value': None, 'reason': ''}
+        for name in missed
+    ]
     if not paths:
-        return 'FAIL', numbers
+        return 'FAIL', numbers + gone
     registration = judge_registration(
         paths, {}, found.get('offset'), prefer_rootlets=True, required_levels=(), bounds=bounds
     )
-    numbers += registration['numbers']
-    own, _ = verdict_of(numbers[: len(numbers) - len(registration['numbers'])])
-    order = ('PASS', 'WARN', 'FAIL')
-    return max(own, registration['verdict'], key=order.index), numbers
+    own, _ = verdict_of(numbers + gone)
+    return worst([own, registration['verdict']]), numbers + gone + registration['numbers']
