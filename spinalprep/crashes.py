@@ -7,9 +7,13 @@ in its own way; the crash file is the one thing that all of them leave behind.
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SUBSTEPS = {
     'discovery': 'S2.1 discovery + crop',
@@ -18,6 +22,9 @@ SUBSTEPS = {
     'registration': 'S2.4 registration',
 }
 """Part of a sub-workflow's name to the substep's name."""
+
+TAIL_LINES = 40
+"""Of what a command printed, in a crash report."""
 
 _TRACEBACK = 'Traceback (most recent call last):'
 _CHAINED = (
@@ -57,10 +64,87 @@ class Crash:
         """Whether the image was rejected, rather than something went wrong."""
         return self.error == f'{_OURS}CordReferenceRejected'
 
+    def command(self) -> dict[str, Any]:
+        """The command that the node ran, and the end of what it printed, if it ran one."""
+        try:
+            content = json.loads((self.folder / 'command.json').read_text(encoding='utf-8'))
+            log = self.folder / 'command.log'
+            lines = log.read_text(encoding='utf-8', errors='replace').splitlines()
+        except (OSError, ValueError, TypeError):
+            return {}
+        return {
+            'command': f'cd {shlex.quote(str(self.folder))} && {shlex.join(content["argv"])}',
+            'tail': lines[-TAIL_LINES:],
+        }
+
     @property
     def interrupts(self) -> bool:
         """Whether the user stopped it: Nipype takes that for one more failing node."""
         return self.error == 'KeyboardInterrupt'
+
+
+def advice(error: str, message: str) -> str:
+    """What to do about an error, in a sentence or two.
+
+    Examples
+    --------
+    >>> advice('OSError', 'No space left on device')
+    'Make room on the disk, and give the same command again: it goes on where it stopped.'
+    """
+    for words, told in _ADVICE.items():
+        if re.search(words, f'{error}: {message}', re.IGNORECASE):
+            return told
+    return (
+        'Try the command by hand, and look at its log. If it looks like an error of spinalprep, '
+        'report it with the crash report.'
+    )
+
+
+_AGAIN = 'and give the same command again: it goes on where it stopped.'
+_ADVICE = {
+    'No space left|Errno 28|disk quota': f'Make room on the disk, {_AGAIN}',
+    'WorkerKilled|memory ran out|MemoryError|killed by signal 9': (
+        f'Give it more memory (--mem, or of the cluster), or lower --nprocs, {_AGAIN}'
+    ),
+    'time limit': f'Raise the limit in the policy (time_limits), {_AGAIN}',
+    'interrupted|KeyboardInterrupt': 'Give the same command again: it goes on where it stopped.',
+    'ToolboxError': 'Run spinalprep doctor: it says what of SCT is missing and how to mend it.',
+    'InputImageError|not there': 'Look at the file that is named, or give another one.',
+    'no registration|disc_labels': (
+        'Look at the figures. Discs or rootlets that you corrected can be given (--precomputed).'
+    ),
+    'cord mask': 'Look at the figures. A corrected mask can be given (--precomputed cord_dseg=…).',
+}
+"""Words of an error → what to do."""
+
+
+def report(label: str, failure: Mapping[str, Any]) -> str:
+    """What failed and what to do, as a text for people.
+
+    Parameters
+    ----------
+    label : str
+        Subject and session.
+    failure : mapping
+        Of the record.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f'{label} failed in {failure["substep"]}', '', failure['message'], '']
+    lines += ['What to do', '----------', failure.get('advice') or '–', '']
+    if failure.get('command'):
+        lines += ['The command, to try by hand', '---------------------------']
+        lines += [failure['command'], '']
+    if failure.get('tail'):
+        lines += ['The end of what it printed', '--------------------------', *failure['tail'], '']
+    for name, text in (('node', 'Node'), ('log', 'Whole log'), ('crash_file', "Nipype's report")):
+        if failure.get(name):
+            lines.append(f'{text}: {failure[name]}')
+    if failure.get('details') and not failure.get('tail'):
+        lines += ['', 'Details', '-------', failure['details']]
+    return '\n'.join(lines) + '\n'
 
 
 def substep_of(node: str) -> str:

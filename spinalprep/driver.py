@@ -3,19 +3,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinalprep import execution, products, runs, sidecars
-from spinalprep.crashes import Crash
+from spinalprep import __version__, atomic, execution, products, runs, sidecars
+from spinalprep.crashes import Crash, advice, report, substep_of
 from spinalprep.errors import SpinalprepError
+from spinalprep.locks import Held, held
 from spinalprep.pages import write_dataset_page, write_subject_page
 from spinalprep.record import COMPLETED, FAIL, FAILED, REJECTED, WARN, Record
 from spinalprep.runs import Run
 from spinalprep.selection import Candidate, Target
+from spinalprep.unchanged import fingerprint, unchanged
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Listeners:
     """What a run tells while it goes on."""
 
     started: Callable[[Target], None] = lambda target: None
+    waiting: Callable[[Target, str], None] = lambda target, owner: None
+    """Told who else is at work on it."""
     node: execution.Listener = lambda name, status: None
     ended: Callable[[Record], None] = lambda record: None
 
@@ -46,15 +52,69 @@ def run_targets(
     """
     listeners = listeners or Listeners()
     chosen = [target for target in targets if target.candidates or target.asked]
+    if run.again == 'failed':
+        chosen = [target for target in chosen if not _completed(target, run)]
     runs.write_description(run)
     runs.write_selection(targets, chosen, run)
-    found = []
+    found: dict[str, Record] = {}
+    busy = []
     for target in chosen:
-        listeners.started(target)
-        found.append(run_target(target, run, listeners.node))
-        listeners.ended(found[-1])
+        try:
+            found[target.label] = _run_once(target, run, listeners)
+        except Held as other:
+            listeners.waiting(target, other.owner)
+            busy.append(target)
+    for target in busy:
+        found[target.label] = _run_once(target, run, listeners, wait=True)
     _write_page(lambda: write_dataset_page(run.layout))
-    return found
+    return [found[target.label] for target in chosen]
+
+
+def _completed(target: Target, run: Run) -> bool:
+    """Whether the last run of a subject completed, by its record."""
+    try:
+        content = json.loads(run.layout.record(target.label).read_text(encoding='utf-8'))
+        return content['status'] == COMPLETED
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _run_once(target: Target, run: Run, listeners: Listeners, *, wait: bool = False) -> Record:
+    """Run a subject while nobody else does; take its last result where that still holds.
+
+    Raises
+    ------
+    Held
+        If another process runs it, and we are not to wait.
+    """
+    layout = run.layout
+    work = layout.work / target.label
+    with held(layout.lock(target.label), wait=wait):
+        if run.again != 'all':
+            known = unchanged(
+                layout.record(target.label), layout.derivatives, **run.decided(target)
+            )
+            if known is not None:
+                known.reused = True
+                listeners.ended(known)
+                return known
+        # the working folder may be shared with a run whose results go elsewhere
+        with held(work.with_name(f'{work.name}.lock'), wait=True):
+            listeners.started(target)
+            _forget_other_versions(work)
+            record = run_target(target, run, listeners.node)
+            if run.clean_work and record.status == COMPLETED:
+                shutil.rmtree(work, ignore_errors=True)
+    listeners.ended(record)
+    return record
+
+
+def _forget_other_versions(work: Path) -> None:
+    """Remove what another version of this software computed: its nodes may do other things."""
+    marker = work / 'version'
+    if work.is_dir() and (not marker.is_file() or marker.read_text() != __version__):
+        shutil.rmtree(work)
+    atomic.write_text(marker, __version__)
 
 
 def run_target(target: Target, run: Run, listener: execution.Listener | None = None) -> Record:
@@ -90,9 +150,13 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         _fail(record, type(error).__name__, 'interrupted')
         raise
     finally:
+        run.layout.state(target.label).unlink(missing_ok=True)
         record.figures = run.figures(target.entities)
-        if record.status != COMPLETED:
+        if record.status == COMPLETED:
+            record.inputs = fingerprint(_inputs(target, record), **run.decided(target))
+        else:
             record.leftovers = run.leftovers(target.entities)
+        _write_crash_report(record, run.layout.crash_report(target.label))
         end = runs.now()
         record.times = {
             'start': start.isoformat(timespec='seconds'),
@@ -102,6 +166,24 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         record.write(run.layout.record(target.label))
         _write_page(lambda: write_subject_page(run.layout, record.to_dict()))
     return record
+
+
+def _inputs(target: Target, record: Record) -> list[Path]:
+    """Files that the result rests on: the images tried, and what was given."""
+    tried = [
+        candidate.path
+        for candidate, entry in zip(target.candidates, record.candidates, strict=True)
+        if entry['outcome'] != 'not tried'
+    ]
+    return [*tried, *map(Path, record.precomputed.values())]
+
+
+def _write_crash_report(record: Record, path: Path) -> None:
+    """What failed and what to do, for people; none where nothing failed."""
+    if record.failure is None:
+        path.unlink(missing_ok=True)
+    else:
+        atomic.write_text(path, report(record.label, record.failure))
 
 
 def _write_page(write: Callable[[], Path]) -> None:
@@ -176,8 +258,24 @@ def _run_candidate(
         log=run.layout.log(target.label),
         plugin=run.plugin,
         nprocs=run.nprocs,
-        listener=listener,
+        listener=_noting(run.layout.state(target.label), listener),
     )
+
+
+def _noting(path: Path, listener: execution.Listener | None) -> execution.Listener:
+    """A listener that also leaves the substep in a file, for ``status``."""
+    last: list[str] = []
+
+    def note(name: str, status: str) -> None:
+        substep = substep_of(name)
+        if status == 'start' and last != [substep]:
+            last[:] = [substep]
+            since = runs.now().isoformat(timespec='seconds')
+            atomic.write_json(path, {'substep': substep, 'node': name, 'since': since})
+        if listener is not None:
+            listener(name, status)
+
+    return note
 
 
 def _take(outcome: execution.Outcome, candidate: Candidate, run: Run, record: Record) -> None:
@@ -239,6 +337,7 @@ def _fail_by_crash(record: Record, crash: Crash) -> None:
         'node': crash.node,
         'log': str(log) if log and log.is_file() else None,
         'crash_file': str(crash.file) if crash.file else None,
+        **crash.command(),
     }
 
 
@@ -252,6 +351,7 @@ def _fail(record: Record, error: str, message: str, substep: str = 'S2') -> None
         'error': error,
         'message': first,
         'details': rest.strip(),
+        'advice': advice(error, message),
     }
 
 

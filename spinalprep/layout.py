@@ -63,6 +63,18 @@ class Layout:
         """Crash files of a subject and session."""
         return self.logs / label / 'crashes'
 
+    def lock(self, label: str) -> Path:
+        """Held while a subject and session is run."""
+        return self.logs / label / 'lock'
+
+    def state(self, label: str) -> Path:
+        """What is being done for a subject and session, while it is run."""
+        return self.logs / label / 'state.json'
+
+    def crash_report(self, label: str) -> Path:
+        """What failed and what to do, in words, where a subject failed."""
+        return self.logs / label / 'crash.txt'
+
     def log(self, label: str) -> Path:
         """Nipype's log of a subject and session."""
         return self.logs / label / 'nipype.log'

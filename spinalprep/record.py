@@ -75,8 +75,13 @@ class Record:
     """``shape`` and ``affine`` of the template's image, as far as they were read."""
     policy: dict[str, Any] = field(default_factory=dict)
     precomputed: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """What the result rests on, see :func:`spinalprep.unchanged.fingerprint`; empty unless
+    completed."""
     times: dict[str, Any] = field(default_factory=dict)
     failure: dict[str, Any] | None = None
+    reused: bool = field(default=False, compare=False)
+    """Nothing ran now: an earlier result still holds. Not written."""
 
     @property
     def label(self) -> str:
@@ -90,7 +95,9 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, in the order of the fields."""
-        return atomic.plain(dataclasses.asdict(self))
+        content = dataclasses.asdict(self)
+        del content['reused']
+        return atomic.plain(content)
 
     def write(self, path: Path) -> None:
         """Write the record, whole or not at all."""

@@ -36,6 +36,11 @@ class Run:
     omp_nthreads: int = 1
     precomputed: Mapping[str, str] = field(default_factory=dict)
     """Product to the path given for it; ``{subject}`` and ``{session}`` stand for labels."""
+    again: Literal['changed', 'failed', 'all'] = 'changed'
+    """Which subjects with a record run: those whose inputs changed or that did not complete,
+    only those that did not complete, or all."""
+    clean_work: bool = False
+    """Remove the working folder of a subject that completed."""
     factory: Callable[..., Any] | None = None
     """Makes the graph of a candidate; `init_single_subject_wf` if not given."""
 
@@ -79,6 +84,17 @@ class Run:
             'models': dict(self.toolbox.models),
             'python': platform.python_version(),
             'nipype': version('nipype'),
+        }
+
+    def decided(self, target: Target) -> dict[str, Any]:
+        """Everything beside files that decides about a subject's result."""
+        versions = self.versions
+        return {
+            'policy': self.policy.digest(),
+            'candidates': [self.relative(item.path) for item in target.candidates],
+            'precomputed': dict(self.precomputed),
+            **{key: versions[key] for key in ('spinalprep', 'sct', 'sct_kind', 'template')},
+            'models': versions['models'],
         }
 
     def template_grid(self) -> dict[str, Any] | None:

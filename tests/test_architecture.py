@@ -14,17 +14,18 @@ PACKAGE = Path(spinalprep.__file__).parent
 
 LAYERS = (
     ('cli',),
-    ('driver', 'check', 'preflight'),
+    ('driver', 'check', 'preflight', 'status'),
     ('runs', 'execution', 'crashes', 'pages'),
     ('workflows', 'plugins'),
     ('interfaces',),
     ('sidecars', 'verdict', 'reports'),
+    ('unchanged',),
     ('datasets', 'selection', 'layout', 'record'),
     ('policy', 'products'),
     ('bounds',),
     ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
-    ('data', 'atomic', 'errors'),
+    ('data', 'atomic', 'errors', 'locks'),
 )
 """Rooms from top to bottom; each may import from its own row and those below."""
 

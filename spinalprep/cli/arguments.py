@@ -9,7 +9,7 @@ from pathlib import Path
 from spinalprep import __version__
 from spinalprep.products import PRECOMPUTABLE, STEP
 
-COMMANDS = ('run', 'check', 'report', 'doctor', 'demo', 'find-cord')
+COMMANDS = ('run', 'status', 'check', 'report', 'doctor', 'demo', 'find-cord')
 
 _EPILOG = """\
 as a BIDS App, with the derivatives directly in OUT_DIR:
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument('--version', action='version', version=f'spinalprep {__version__}')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
     _add_run(commands.add_parser('run', help='run the step over a dataset or a scope'))
+    _add_status(commands.add_parser('status', help='say where each subject stands'))
     _add_check(commands.add_parser('check', help='check what a run has written'))
     _add_report(commands.add_parser('report', help='make figures and pages again'))
     _add_doctor(commands.add_parser('doctor', help='say what of SCT is there and what is not'))
@@ -94,6 +95,14 @@ def _add_check(check: argparse.ArgumentParser) -> None:
         '--strict', action='store_true', help='end with 1 also on a WARN or a missing figure'
     )
     check.add_argument('--json', action='store_true', help='print the findings as JSON')
+
+
+def _add_status(status: argparse.ArgumentParser) -> None:
+    status.description = 'One line per subject and session; also while a run goes on.'
+    status.add_argument(
+        '--out', type=Path, required=True, metavar='DIR', help="a run's --out, or its OUT_DIR"
+    )
+    status.add_argument('--json', action='store_true', help='print it as JSON')
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:
@@ -216,6 +225,27 @@ def _add_resources(target: argparse.ArgumentParser) -> None:
         'commands fit side by side)',
     )
     target.add_argument('--work-dir', type=Path, metavar='DIR', help='folder for working files')
+    target.add_argument(
+        '--clean-work',
+        action='store_true',
+        help='remove the working files of a subject when it has completed',
+    )
+    again = target.add_mutually_exclusive_group()
+    again.add_argument(
+        '--force',
+        dest='again',
+        action='store_const',
+        const='all',
+        default='changed',
+        help='run subjects whose results are complete and unchanged, too',
+    )
+    again.add_argument(
+        '--rerun-failed',
+        dest='again',
+        action='store_const',
+        const='failed',
+        help='run only subjects that did not complete',
+    )
     target.add_argument(
         '--plugin',
         choices=['linear', 'multiproc'],

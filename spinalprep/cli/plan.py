@@ -85,7 +85,7 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
     ----------
     arguments : Namespace
         With ``policy``, ``precomputed``, ``exclude_from``, ``sct``, ``template``, ``gpu``,
-        ``nprocs``, ``omp_nthreads`` and ``plugin``.
+        ``nprocs``, ``omp_nthreads``, ``plugin``, ``again`` and ``clean_work``.
     found : sequence of Source
     problems : sequence of str
         Datasets that were asked for and can't be run.
@@ -131,6 +131,8 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
             nprocs=nprocs,
             omp_nthreads=omp_nthreads,
             precomputed=precomputed,
+            again=arguments.again,
+            clean_work=arguments.clean_work,
         )
         plan.runs.append((run, targets))
     return plan

@@ -160,8 +160,8 @@ def test_one_bad_subject_is_exit_one(world, capsys, order):
     dataset(world / 'ds', sub_01_T2w=order, sub_02_T2w={})
     assert main(RUN) == ExitCode.SUBJECT
     out = capsys.readouterr().out
-    assert 'sub-01.json' in out.splitlines()[0]
-    assert 'completed PASS' in out.splitlines()[1]
+    assert ('sub-01/crash.txt' if 'fail' in order else 'sub-01.json') in out.splitlines()[0]
+    assert 'sub-02: completed PASS' in out
     assert main(['check', STEP, '--out', 'out']) == ExitCode.SUBJECT
 
 
@@ -181,6 +181,99 @@ def test_as_a_bids_app(world):
     assert record_of(world, 'sub-03')['layout'] == 'bids-app'
     assert main(['check', STEP, '--out', 'out']) == ExitCode.OK
     assert main(['ds', 'ds', 'participant', *SCT]) == ExitCode.USAGE
+
+
+def test_what_is_complete_and_unchanged_is_not_run_again(world, capsys, monkeypatch):
+    from spinalprep import driver
+
+    ran = []
+    whole = driver.run_target
+    monkeypatch.setattr(
+        driver,
+        'run_target',
+        lambda target, *rest: ran.append(target.label) or whole(target, *rest),
+    )
+    dataset(world / 'ds', sub_01_T2w={}, sub_02_T2w={'fail': 'no'}, sub_03_T2w={})
+
+    def run_again(*options):
+        ran.clear()
+        main([*RUN, *options])
+        return list(ran)
+
+    assert run_again() == ['sub-01', 'sub-02', 'sub-03']
+    assert run_again() == ['sub-02']
+    assert 'ds sub-01: completed PASS (unchanged)' in capsys.readouterr().out
+    os.utime(world / 'ds/sub-01/anat/sub-01_T2w.nii.gz', (1, 1))  # the same content
+    assert run_again() == ['sub-02']
+    (world / 'ds/sub-01/anat/sub-01_T2w.nii.gz').write_text('{"verdict": "PASS"}')
+    assert run_again() == ['sub-01', 'sub-02']
+    lost = 'out/derivatives/spinalfmriprep/ds/sub-03/anat/sub-03_desc-cord_dseg_T2w.nii.gz'
+    (world / lost).unlink()
+    assert run_again('--rerun-failed') == ['sub-02']
+    assert run_again() == ['sub-02', 'sub-03']
+    (world / 'policy.yaml').write_text('crop: {anterior_mm: 50}\n')
+    assert run_again('--policy', 'policy.yaml') == ['sub-01', 'sub-02', 'sub-03']
+    assert run_again('--policy', 'policy.yaml', '--force') == ['sub-01', 'sub-02', 'sub-03']
+
+
+def test_working_files_are_removed_where_it_is_asked_for(world):
+    dataset(world / 'ds', sub_01_T2w={}, sub_02_T2w={'fail': 'no'})
+    main([*RUN, '--clean-work'])
+    assert not (world / f'out/work/{STEP}/ds/sub-01').exists()
+    assert (world / f'out/work/{STEP}/ds/sub-02').is_dir()
+
+
+def test_what_another_version_computed_is_not_reused(world, monkeypatch):
+    dataset(world / 'ds', sub_01_T2w={})
+    main(RUN)
+    marker = world / f'out/work/{STEP}/ds/sub-01/version'
+    old = marker.parent / 'of an older version'
+    old.touch()
+    main([*RUN, '--force'])
+    assert old.exists()
+    marker.write_text('0.0.9')
+    main([*RUN, '--force'])
+    assert not old.exists()
+
+
+def test_a_failure_is_told_with_what_to_do(world, capsys):
+    dataset(world / 'ds', sub_01_T2w={'fail': 'No space left on device'})
+    assert main(RUN) == ExitCode.SUBJECT
+    out = capsys.readouterr().out
+    text = (world / f'out/logs/{STEP}/ds/sub-01/crash.txt').read_text()
+    for words in ('sub-01 failed in S2.4 registration', 'Make room on the disk'):
+        assert words in text
+        assert words in out
+    assert record_of(world)['failure']['advice'].startswith('Make room')
+    (world / 'ds/sub-01/anat/sub-01_T2w.nii.gz').write_text('{}')
+    assert main(RUN) == ExitCode.OK
+    assert not (world / f'out/logs/{STEP}/ds/sub-01/crash.txt').exists()
+
+
+def test_status_says_where_each_subject_stands(world, capsys):
+    from spinalprep.locks import held
+
+    assert main(['status', '--out', 'out']) == ExitCode.NOTHING_TO_RUN
+    dataset(world / 'ds', sub_01_T2w={}, sub_02_T2w={'fail': 'no'}, sub_03_T2w={})
+    main(RUN)
+    logs = world / f'out/logs/{STEP}/ds'
+    (logs / 'sub-03.json').unlink()
+    capsys.readouterr()
+    assert main(['status', '--out', 'out']) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines() == [
+        'ds sub-01: completed PASS',
+        'ds sub-02: failed  S2.4 registration: no',
+        'ds sub-03: waiting',
+        '1 completed PASS, 1 failed, 1 waiting',
+    ]
+    (logs / 'sub-03' / 'state.json').write_text(
+        '{"substep": "S2.3 rootlets", "node": "x", "since": "12:00"}'
+    )
+    with held(logs / 'sub-03' / 'lock'):
+        main(['status', '--out', 'out', '--json'])
+        told = json.loads(capsys.readouterr().out)[2]
+    assert (told['label'], told['state']) == ('sub-03', 'running')
+    assert told['told'].startswith(f'S2.3 rootlets, since 12:00; process {os.getpid()} on ')
 
 
 def test_a_subject_that_is_not_there_is_exit_one(world):

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where each subject of an output folder stands, also while a run goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spinalprep.errors import NothingToRunError
+from spinalprep.layout import Layout
+from spinalprep.locks import is_held, owner_of
+from spinalprep.products import STEP
+from spinalprep.record import COMPLETED
+
+RUNNING, WAITING = 'running', 'waiting'
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one subject and session stands."""
+
+    dataset: str
+    label: str
+    state: str
+    """``running``, ``waiting``, or the status of its record."""
+    verdict: str | None
+    told: str
+    """Reason, or what is being done."""
+
+    def __str__(self) -> str:
+        verdict = f' {self.verdict}' if self.verdict else ''
+        told = f'  {self.told}' if self.told else ''
+        return f'{self.dataset} {self.label}: {self.state}{verdict}{told}'
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def standings(out: Path) -> list[Standing]:
+    """Where each subject stands that a run has selected, or has a record of.
+
+    Parameters
+    ----------
+    out : Path
+        The folder given as ``--out``, or as ``OUT_DIR``.
+
+    Raises
+    ------
+    NothingToRunError
+        If the step never ran there.
+    """
+    folders = sorted(path for path in (out / 'logs' / STEP).glob('*') if path.is_dir())
+    if not folders:
+        raise NothingToRunError(
+            f'{out / "logs" / STEP}: no run of {STEP} found there; give the folder that the run '
+            'got as --out'
+        )
+    found = []
+    for folder in folders:
+        layout = Layout(out, folder.name, 'run')
+        labels = {path.stem for path in folder.glob('*.json')}
+        for path in (folder / 'runs').glob('*.json'):
+            labels |= set(_read(path).get('selected', ()))
+        found += [_standing(layout, label) for label in sorted(labels)]
+    return found
+
+
+def _standing(layout: Layout, label: str) -> Standing:
+    if is_held(layout.lock(label)):
+        doing = _read(layout.state(label))
+        told = f'{doing["substep"]}, since {doing["since"]}; ' if doing else ''
+        return Standing(
+            layout.dataset, label, RUNNING, None, f'{told}{owner_of(layout.lock(label))}'
+        )
+    record = _read(layout.record(label))
+    if not record:
+        return Standing(layout.dataset, label, WAITING, None, '')
+    reasons = '; '.join(str(reason).partition('\n')[0] for reason in record.get('reasons', ()))
+    verdict = record.get('verdict') if record.get('status') == COMPLETED else None
+    return Standing(layout.dataset, label, record.get('status', '?'), verdict, reasons)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where it can't be read, as in mid-air."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
