@@ -185,7 +185,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         'axis_height', 'S2.2', '', 'C2 is only {:.2f} times as high as C3: the numbers may be off '
-        'by one', 1.35, None, STUDY, 'Height of C2, which has the dens on it, over that of C3, in '
+        'by one', 1.6, None, STUDY, 'Height of C2, which has the dens on it, over that of C3, in '
         'front of the canal.', low_is_bad=True,
     ),
     Number(
