@@ -158,7 +158,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         'vertebrae_doubled', 'S2.2', '', '{:.0f} vertebrae are in two places', 0.0, None, STUDY,
-        'Vertebrae with a second piece at another height, more than a third of the first.',
+        'Vertebrae with a second body at another height, more than a third of the first.',
     ),
     Number(
         'disc_order_breaks', 'S2.2', '', '{:.0f} pairs of discs are in the wrong order', None, 0.0,
@@ -180,7 +180,7 @@ NUMBERS: tuple[Number, ...] = (
     ),
     Number(
         'map_cord_dice', 'S2.2', '', "overlap of the cord mask with TotalSpineSeg's cord {:.2f}",
-        0.7, 0.3, STUDY, "Overlap of the cord mask with the cord in TotalSpineSeg's map.",
+        0.8, 0.3, STUDY, "Overlap of the cord mask with the cord in TotalSpineSeg's map.",
         low_is_bad=True,
     ),
     Number(

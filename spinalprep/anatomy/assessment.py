@@ -19,7 +19,7 @@ from spinalprep.anatomy.evidence import (
 )
 from spinalprep.anatomy.labels import level_name, order_breaks
 from spinalprep.anatomy.landmarks import leave_one_out
-from spinalprep.anatomy.quality.field import folding_numbers, rotation
+from spinalprep.anatomy.quality.field import folding_numbers, rotation_numbers
 from spinalprep.anatomy.warps import DisplacementField
 
 
@@ -73,7 +73,7 @@ def assess_path(
         'covered_level_names': [level_name(value) for value in values],
         **_rounded(overlap(subject, template, to_subject, mapping)),
         **_rounded(folding_numbers(to_subject, subject.cord)),
-        'rotation_deg': _rounded(rotation(subject, template, to_subject)),
+        **_rounded(rotation_numbers(subject, template, to_subject)),
         'leave_one_out': {name(v): round(left_out[v], 3) for v in left_out},
         'leave_one_out_mm': _largest(left_out),
         'landmark_residuals': {name(v): round(residuals[v], 3) for v in residuals},

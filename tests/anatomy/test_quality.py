@@ -10,7 +10,7 @@ from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.quality import substeps
 from spinalprep.anatomy.quality.cord import canal_numbers, cord_numbers, grid_distance
 from spinalprep.anatomy.quality.edges import edge_numbers, side_edges
-from spinalprep.anatomy.quality.field import folding_numbers, rotation
+from spinalprep.anatomy.quality.field import folding_numbers, rotation_numbers
 from spinalprep.anatomy.quality.rootlets import rootlet_numbers
 from spinalprep.anatomy.quality.spine import (
     SPACING_MM,
@@ -347,33 +347,90 @@ def test_rootlets_on_one_side_ventral_swapped_and_missing(made, space):
 # fields
 
 
-def straight_space():
-    mask, affine = cord()
+def straight_space(**options):
+    mask, affine = cord(**options)
     return CordSpace.of(mask, affine, {})
 
 
-@pytest.mark.parametrize('degrees', [0.0, 15.0, -30.0])
-def test_rotation_of_a_field(degrees):
-    space = straight_space()
-    angle = np.radians(degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0]])
-    turn = np.vstack([turn, [0, 0, 1]])
+def turning(space, angle_at):
+    """Field that turns space about a straight cord along z by an angle (radians) of the height."""
     points = np.stack(np.meshgrid(*map(np.arange, space.cord.shape), indexing='ij'), -1)
     points = points @ space.affine[:3, :3].T + space.affine[:3, 3]
-    field = DisplacementField.from_vectors(points @ turn.T - points, space.affine)
-    assert rotation(space, space, field) == pytest.approx(abs(degrees), abs=0.5)
+    angle = angle_at(points[..., 2])
+    turned = points.copy()
+    turned[..., 0] = np.cos(angle) * points[..., 0] - np.sin(angle) * points[..., 1]
+    turned[..., 1] = np.sin(angle) * points[..., 0] + np.cos(angle) * points[..., 1]
+    return DisplacementField.from_vectors(turned - points, space.affine)
+
+
+@pytest.mark.parametrize('spacing', SPACINGS)
+@pytest.mark.parametrize('order', ORDERS)
+@pytest.mark.parametrize('degrees', [0.0, 15.0, -30.0, 180.0])
+def test_rotation_of_a_field(spacing, order, degrees):
+    space = straight_space(spacing=spacing, order=order)
+    numbers = rotation_numbers(space, space, turning(space, lambda z: np.radians(degrees) + 0 * z))
+    assert numbers['rotation_deg'] == pytest.approx(abs(degrees), abs=0.5)
+    found = np.array(list(numbers['slice_rotation_deg'].values()))
+    assert len(found) == space.cord.shape[order.index(2)]
+    if abs(degrees) < 180:
+        assert found == pytest.approx(degrees, abs=0.5)
+
+
+def test_rotation_of_one_stretch_is_told_by_its_slices():
+    space = straight_space()
+    # slice k lies at k - 30 mm
+    twisted = turning(space, lambda z: np.where(z > 5, np.radians(20), 0.0))
+    numbers = rotation_numbers(space, space, twisted)
+    assert numbers['rotation_deg'] == pytest.approx(20, abs=0.5)
+    assert numbers['slice_rotation_deg'][15] == pytest.approx(0, abs=0.5)
+    assert numbers['slice_rotation_deg'][50] == pytest.approx(20, abs=0.5)
+
+
+def test_neither_growth_nor_shift_is_a_rotation():
+    space = straight_space()
+    points = np.stack(np.meshgrid(*map(np.arange, space.cord.shape), indexing='ij'), -1)
+    points = points @ space.affine[:3, :3].T + space.affine[:3, 3]
+    grown = points * [1.4, 0.8, 1.0] + [1.0, -2.0, 0.0]
+    field = DisplacementField.from_vectors(grown - points, space.affine)
+    assert rotation_numbers(space, space, field)['rotation_deg'] == pytest.approx(0, abs=0.5)
 
 
 def test_rotation_of_nowhere_is_none():
     space = straight_space()
     field = DisplacementField.from_vectors(np.full((*space.cord.shape, 3), 1e6), space.affine)
-    assert rotation(space, space, field) is None
-    assert folding_numbers(field, space.cord) == {'folded_fraction': 0.0, 'stretch': None}
+    assert rotation_numbers(space, space, field) == {
+        'rotation_deg': None, 'slice_rotation_deg': {},
+    }  # fmt: skip
+    assert folding_numbers(field, space.cord) == {
+        'folded_fraction': 0.0, 'determinant_low': None, 'determinant_high': None, 'stretch': None,
+    }  # fmt: skip
 
 
-def test_stretch_of_a_field():
-    space = straight_space()
-    vectors = np.zeros((*space.cord.shape, 3), np.float32)
-    vectors[..., 2] = -0.5 * (np.arange(60) - 30)
-    field = DisplacementField.from_vectors(vectors, space.affine)
-    assert folding_numbers(field, space.cord)['stretch'] == pytest.approx(2, rel=0.05)
+@pytest.mark.parametrize('spacing', SPACINGS)
+@pytest.mark.parametrize('order', ORDERS)
+@pytest.mark.parametrize('factor', [0.5, 1.0, 2.0])
+def test_stretch_of_a_field(spacing, order, factor):
+    space = straight_space(spacing=spacing, order=order)
+    points = np.stack(np.meshgrid(*map(np.arange, space.cord.shape), indexing='ij'), -1)
+    points = points @ space.affine[:3, :3].T + space.affine[:3, 3]
+    field = DisplacementField.from_vectors((factor - 1) * points * [0, 0, 1], space.affine)
+    numbers = folding_numbers(field, space.cord)
+    assert numbers['folded_fraction'] == 0
+    # smoothing has less to go by at the image's ends
+    assert numbers['stretch'] == pytest.approx(max(factor, 1 / factor), rel=0.1)
+    assert numbers['determinant_low'] == pytest.approx(factor, rel=0.1) if factor <= 1 else True
+    assert numbers['determinant_high'] == pytest.approx(factor, rel=0.1) if factor >= 1 else True
+
+
+@pytest.mark.parametrize('spacing', SPACINGS)
+@pytest.mark.parametrize('order', ORDERS)
+def test_a_mirror_and_a_wave_fold(spacing, order):
+    space = straight_space(spacing=spacing, order=order)
+    points = np.stack(np.meshgrid(*map(np.arange, space.cord.shape), indexing='ij'), -1)
+    points = points @ space.affine[:3, :3].T + space.affine[:3, 3]
+    mirror = DisplacementField.from_vectors(points * [-2, 0, 0], space.affine)
+    assert folding_numbers(mirror, space.cord)['folded_fraction'] == pytest.approx(1, abs=0.05)
+    wave = 12 * np.sin(2 * np.pi * points[..., 2:] / 30) * [0, 0, 1]
+    numbers = folding_numbers(DisplacementField.from_vectors(wave, space.affine), space.cord)
+    assert 0.2 < numbers['folded_fraction'] < 0.6
+    assert numbers['determinant_low'] < 0

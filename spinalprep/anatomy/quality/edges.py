@@ -58,7 +58,10 @@ def edge_numbers(
 def side_edges(
     image: np.ndarray, cord: np.ndarray, affine: np.ndarray, csf_is_bright: bool
 ) -> dict[str, float | None]:
-    """Distance (mm) of the image's edge outwards from the mask's outline, on each side."""
+    """Distance (mm) of the image's edge outwards from the mask's outline, on each side.
+
+    Where voxels are larger than 1 mm towards a side, what they leave open counts as no distance.
+    """
     box, axis = _box(cord, affine)
     mask = np.moveaxis(np.asarray(cord, bool)[box], axis, 0)
     values = np.moveaxis(np.asarray(image[box], np.float32), axis, 0)
@@ -71,10 +74,19 @@ def side_edges(
     values = values / np.maximum(np.abs(signal), 1e-6)[:, None, None]
     distance = _signed_distance(mask, sizes)
     side = _sides(mask, in_plane)
-    return {
-        name: _edge(distance[side == number], values[side == number], sizes, csf_is_bright)
-        for number, name in enumerate(SIDES)
-    }
+    across, forward = (sizes[int(np.argmax(np.abs(row)))] for row in in_plane[:2])
+    edges = {}
+    for number, (name, size) in enumerate(
+        zip(SIDES, (across, across, forward, forward), strict=True)
+    ):
+        edge = _edge(distance[side == number], values[side == number], sizes, csf_is_bright)
+        edges[name] = None if edge is None else _certain(edge, size)
+    return edges
+
+
+def _certain(edge: float, size: float) -> float:
+    """The part of an edge's distance (mm) that is not due to a voxel larger than 1 mm."""
+    return float(np.sign(edge) * max(abs(edge) - max(size - 1, 0) / 2, 0))
 
 
 def _box(cord: np.ndarray, affine: np.ndarray) -> tuple[tuple[slice, ...], int]:
@@ -92,10 +104,16 @@ def _signed_distance(mask: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Distance (mm) in the slice from the outline, negative inside."""
     # slices so far apart that no distance crosses from one to the next
     spacing = (1e4, *sizes)
-    half = sizes.min() / 2
-    outside = ndimage.distance_transform_edt(~mask, spacing) - half
-    inside = ndimage.distance_transform_edt(mask, spacing) - half
-    return np.where(mask, -inside, outside)
+    # the outline lies half a voxel, as large as it is in the direction of the step, from centres
+    signed = np.empty(mask.shape)
+    for side in (~mask, mask):
+        distance, nearest = ndimage.distance_transform_edt(side, spacing, return_indices=True)
+        steps = (nearest[1:] - np.indices(mask.shape)[1:]) * sizes[:, None, None, None]
+        with np.errstate(invalid='ignore'):
+            half = (np.abs(steps) * sizes[:, None, None, None]).sum(0) / np.abs(steps).sum(0) / 2
+        signed[side] = (distance - half)[side]
+    signed[mask] *= -1
+    return signed
 
 
 def _sides(mask: np.ndarray, in_plane: np.ndarray) -> np.ndarray:

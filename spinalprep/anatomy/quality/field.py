@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import ndimage
 
+from spinalprep.anatomy.centerline import superior_axis
 from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.warps import DisplacementField
 
@@ -16,10 +19,12 @@ TURN_MM = 10.0
 """Stretch of cord over which the turn is averaged."""
 
 
-def rotation(
-    subject: CordSpace, template: CordSpace, to_subject: DisplacementField
-) -> float | None:
-    """Largest turn (degrees) of the cord about its own axis.
+def turns(subject: CordSpace, template: CordSpace, to_subject: DisplacementField) -> np.ndarray:
+    """Turn of the cord about its own axis, at each sample of the subject's centreline.
+
+    Two arms across the cord, right–left and front–back, are moved by the field and seen in the
+    frame of the template's cord: what is left of them there beside stretch and shear is the
+    rotation of their polar decomposition.
 
     Parameters
     ----------
@@ -30,33 +35,64 @@ def rotation(
 
     Returns
     -------
-    float or None
-        Positive; of the mean over stretches of :data:`TURN_MM`. None where the field is
-        not defined on both sides of the cord.
+    ndarray, shape (n,)
+        Degrees, the mean over stretches of :data:`TURN_MM`, positive from right to front; NaN
+        where the field is not defined on all sides of the cord.
     """
     line = subject.centerline
     frames = line.frames_at(line.arc)
-    turned = []
+    moved = []
     # rows of a frame: right, anterior, along
     for row in (0, 1):
         ends = [line.points + sign * ARM_MM * frames[:, row] for sign in (1, -1)]
         (one, valid), (other, valid_other) = (to_subject.map_points(end) for end in ends)
         both = valid & valid_other
-        arm = np.where(both[:, None], one - other, np.nan)
         middle = np.where(both[:, None], (one + other) / 2, 0.0)
         arcs, _ = template.centerline.project(middle)
         theirs = template.centerline.frames_at(arcs)
-        x = (arm * theirs[:, 0]).sum(axis=1)
-        y = (arm * theirs[:, 1]).sum(axis=1)
-        angle = np.arctan2(y, x) if row == 0 else np.arctan2(-x, y)
-        turned.append(np.degrees(angle))
-    angles = np.mean(turned, axis=0)
+        arm = np.where(both[:, None], one - other, np.nan)
+        moved.append(np.einsum('nij,nj->ni', theirs[:, :2], arm))
+    right, front = moved
+    # no mean of angles: half a turn would be +180° by one arm, -180° by the other, and 0° by both
+    parts = np.stack([right[:, 0] + front[:, 1], right[:, 1] - front[:, 0]])
+    known = np.isfinite(parts).all(axis=0)
+    angles = np.full(len(line.arc), np.nan)
+    if known.any():
+        width = max(round(TURN_MM / max(line.length / max(len(line.arc) - 1, 1), 1e-6)), 1)
+        x, y = ndimage.uniform_filter1d(parts[:, known], width, axis=1, mode='nearest')
+        angles[known] = np.degrees(np.arctan2(y, x))
+    return angles
+
+
+def rotation_numbers(
+    subject: CordSpace, template: CordSpace, to_subject: DisplacementField
+) -> dict[str, Any]:
+    """How far a field turns the cord about its own axis.
+
+    Parameters
+    ----------
+    subject, template, to_subject
+        See :func:`turns`.
+
+    Returns
+    -------
+    dict
+        ``rotation_deg``, the largest, positive; None where nothing is known.
+        ``slice_rotation_deg``, dict from the index of a slice to its turn.
+    """
+    angles = turns(subject, template, to_subject)
     known = np.isfinite(angles)
-    if not known.any():
-        return None
-    width = max(round(TURN_MM / max(line.length / max(len(line.arc) - 1, 1), 1e-6)), 1)
-    means = ndimage.uniform_filter1d(angles[known], width, mode='nearest')
-    return float(np.abs(means).max())
+    axis, _ = superior_axis(subject.affine)
+    inverse = np.linalg.inv(subject.affine)
+    index = np.rint(subject.centerline.points @ inverse[axis, :3] + inverse[axis, 3]).astype(int)
+    by_slice = {int(k): angles[known & (index == k)] for k in np.unique(index[known])}
+    return {
+        'rotation_deg': float(np.abs(angles[known]).max()) if known.any() else None,
+        # of a slice the largest, as angles near half a turn have no mean
+        'slice_rotation_deg': {
+            k: float(found[np.abs(found).argmax()]) for k, found in by_slice.items()
+        },
+    }
 
 
 def smoothed_determinant(
@@ -120,14 +156,17 @@ def folding_numbers(field: DisplacementField, mask: np.ndarray) -> dict[str, flo
     -------
     dict
         ``folded_fraction``: share of voxels whose determinant is ≤ 0, 0 where none is known;
-        ``stretch``: the larger of the 99th percentile of the determinant and the inverse
-        of its first.
+        ``determinant_low`` and ``determinant_high``: first and 99th percentile of the
+        determinant; ``stretch``: the larger of the high one and the inverse of the low one.
     """
     determinant = smoothed_determinant(field, mask)
     if not len(determinant):
-        return {'folded_fraction': 0.0, 'stretch': None}
+        unknown = ('determinant_low', 'determinant_high', 'stretch')
+        return {'folded_fraction': 0.0} | dict.fromkeys(unknown)
     low, high = np.percentile(determinant, [1, 99])
     return {
         'folded_fraction': float((determinant <= 0).mean()),
+        'determinant_low': float(low),
+        'determinant_high': float(high),
         'stretch': float(max(high, 1 / low)) if low > 0 else float('inf'),
     }

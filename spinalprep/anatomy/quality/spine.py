@@ -60,22 +60,21 @@ def vertebra_numbers(labels: np.ndarray, affine: np.ndarray) -> dict[str, float 
     places = [order.index(value) for value in present]
     # L6 is a vertebra that most people don't have
     between = [order[n] for n in range(places[0], places[-1] + 1) if order[n] != 46]
-    bodies = _in_front(labels, affine, present)
+    front = _in_front(labels, affine, present)
+    bodies = _bodies(front, affine)
     heights = {value: float(np.median(points[:, 2])) for value, points in bodies.items()}
     return {
         'vertebra_order_breaks': float(len(order_breaks(heights))),
         'vertebrae_missing': float(len(set(between) - set(present))),
         'vertebrae_doubled': float(
-            sum(_doubled(labels[boxes[value - 1]] == value, affine) for value in present)
+            sum(_doubled(front[boxes[value - 1]] == value, affine) for value in bodies)
         ),
         'axis_height': _axis_height(bodies) if top_in_view(labels, affine) else None,
     }
 
 
-def _in_front(
-    labels: np.ndarray, affine: np.ndarray, values: Collection[int]
-) -> dict[int, np.ndarray]:
-    """World points of each vertebra's voxels in front of the canal; all, without a canal.
+def _in_front(labels: np.ndarray, affine: np.ndarray, values: Collection[int]) -> np.ndarray:
+    """Map of what lies of some vertebrae in front of the canal; all, without a canal.
 
     Arches and processes hang down over the vertebra below; bodies don't.
     """
@@ -93,8 +92,17 @@ def _in_front(
         known = np.flatnonzero(count)
         edge = np.interp(points[:, 2] / step - low, known, middle[known])
         front = points[:, 1] > edge
-    bodies = {value: points[front & (found == value)] for value in values}
-    return {value: body for value, body in bodies.items() if len(body)}
+    in_front = np.zeros_like(labels)
+    in_front[tuple(where[front].T)] = found[front]
+    return in_front
+
+
+def _bodies(front: np.ndarray, affine: np.ndarray) -> dict[int, np.ndarray]:
+    """World points of each vertebra in a map."""
+    where = np.argwhere(front)
+    values = front[tuple(where.T)]
+    points = where @ affine[:3, :3].T + affine[:3, 3]
+    return {int(value): points[values == value] for value in np.unique(values)}
 
 
 def _doubled(mask: np.ndarray, affine: np.ndarray) -> bool:
