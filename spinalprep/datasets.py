@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spinalprep.candidates import normalise
 from spinalprep.errors import NothingToRunError, UsageError
-from spinalprep.selection import normalise
 
 REGISTRY_NAME = 'datasets.yaml'
 """Registry that is read if none is named: beside the file of local paths."""

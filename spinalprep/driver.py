@@ -199,10 +199,7 @@ def _try_candidates(
 ) -> None:
     """Run the best candidate, and the next one when an image is rejected."""
     if not target.candidates:
-        why = 'it is not in the dataset, or has none'
-        if target.dropped:
-            why = '; '.join(f'{item.path.name}: {item.reason}' for item in target.dropped)
-        _reject(record, [f'no T2w or T1w image to work on: {why}'])
+        _reject(record, [target.why_skipped])
         return
     given = runs.resolve_precomputed(run.precomputed, target)
     record.precomputed = {name: str(path) for name, path in given.items()}
@@ -365,6 +362,7 @@ def _new_record(target: Target, run: Run) -> Record:
             {
                 'path': run.relative(candidate.path),
                 'modality': candidate.modality,
+                'why': candidate.why,
                 'outcome': 'not tried',
                 'reason': '',
             }

@@ -47,7 +47,8 @@ class Record:
     source: dict[str, Any] | None = None
     """The anatomy taken: ``path`` relative to the dataset, ``uri``, ``modality``, ``entities``."""
     candidates: list[dict[str, Any]] = field(default_factory=list)
-    """In the order tried: ``path``, ``modality``, ``outcome``, ``reason``."""
+    """In the order tried: ``path``, ``modality``, ``why`` it stands there, ``outcome``,
+    ``reason``."""
     dropped: list[dict[str, Any]] = field(default_factory=list)
     """Files that never were candidates: ``path``, ``reason``."""
     spine: dict[str, Any] = field(default_factory=_stage)

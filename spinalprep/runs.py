@@ -210,7 +210,7 @@ def write_selection(targets: Sequence[Target], chosen: Sequence[Target], run: Ru
         'skipped': [
             {
                 'label': target.label,
-                'reason': 'no T2w or T1w image',
+                'reason': target.why_skipped,
                 'dropped': [
                     {'path': run.relative(item.path), 'reason': item.reason}
                     for item in target.dropped

@@ -1,38 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Selection: the right images, in order, and a reason for each other one."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from spinalprep.errors import NothingToRunError, UsageError
-from spinalprep.selection import (
-    Exclusion,
-    match_label,
-    read_exclusions,
-    read_reviews,
-    select,
-)
+from spinalprep.candidates import match_label
+from spinalprep.errors import NothingToRunError
+from spinalprep.selection import select
+from tests import datasets
+from tests.datasets import found
 
 
 @pytest.fixture
 def make_dataset(tmp_path):
     def make(*names: str) -> Path:
-        for name in names:
-            path = tmp_path / 'ds' / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b'x')
-        return tmp_path / 'ds'
+        return datasets.write(tmp_path / 'ds', *names)
 
     return make
-
-
-def found(targets):
-    return {
-        target.label: [candidate.path.name for candidate in target.candidates]
-        for target in targets
-    }
 
 
 def test_t2w_before_t1w_and_masks_never(make_dataset):
@@ -122,51 +107,3 @@ def test_an_empty_file_and_a_dangling_link_are_dropped(make_dataset):
     (target,) = select(root)
     assert [item.path.name for item in target.candidates] == ['sub-01_T1w.nii.gz']
     assert {item.reason for item in target.dropped} == {'empty, or a link to nothing'}
-
-
-def test_exclusions_of_the_inventory(make_dataset, tmp_path):
-    root = make_dataset('sub-01/anat/sub-01_T2w.nii.gz', 'sub-02/anat/sub-02_T2w.nii.gz')
-    inventory = tmp_path / 'inventory.json'
-    assert read_exclusions(inventory) == ()
-    inventory.write_text(
-        json.dumps(
-            {
-                'exclusions': [
-                    {'subject': 'sub-01', 'reason': 'consent withdrawn'},
-                    {
-                        'subject': '02',
-                        'path': 'sub-02/anat/sub-02_T1w.nii.gz',
-                        'reason': 'motion',
-                    },
-                ]
-            }
-        )
-    )
-    exclusions = read_exclusions(inventory)
-    assert exclusions[0] == Exclusion('01', None, None, 'excluded by S1: consent withdrawn')
-    targets = select(root, exclusions=exclusions)
-    assert found(targets) == {'sub-01': [], 'sub-02': ['sub-02_T2w.nii.gz']}
-    assert targets[0].dropped[0].reason == 'excluded by S1: consent withdrawn'
-
-
-def test_an_inventory_that_cannot_be_understood_is_an_error(tmp_path):
-    inventory = tmp_path / 'inventory.json'
-    inventory.write_text('{"exclusions": [{"subject": "01"}]}')
-    with pytest.raises(NothingToRunError, match='inventory'):
-        read_exclusions(inventory)
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('participant_id\tdecision\n', 'no column session_id, note'),
-        ('participant_id\tsession_id\tdecision\tnote\nsub-01\tn/a\tbad\t\n', 'line 2: decision'),
-        (None, 'can not be read'),
-    ],
-)
-def test_a_file_of_reviews_that_is_none_is_told(tmp_path, text, message):
-    path = tmp_path / 'reviews.tsv'
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(UsageError, match=message):
-        read_reviews(path)

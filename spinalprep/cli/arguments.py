@@ -174,6 +174,25 @@ def _add_labels(target: argparse.ArgumentParser) -> None:
         help='subjects to run, such as 2, 02 or sub-02 (default: all)',
     )
     target.add_argument(
+        '--session-label',
+        '--session-id',
+        nargs='+',
+        metavar='LABEL',
+        help='sessions to run, such as 2, 02 or ses-02 (default: all)',
+    )
+    target.add_argument(
+        '--acq', nargs='+', metavar='LABEL', help='take only images with one of these acq-'
+    )
+    target.add_argument(
+        '--run', nargs='+', type=int, metavar='N', help='take only images with one of these run-'
+    )
+    target.add_argument(
+        '--bids-filter-file',
+        type=Path,
+        metavar='FILE',
+        help='PyBIDS filters (JSON), under t2w and t1w, that say which images may be taken',
+    )
+    target.add_argument(
         '--exclude-from',
         type=Path,
         metavar='FILE',

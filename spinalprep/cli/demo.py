@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import Source, make_plan
+from spinalprep.cli.plan import Source, choose, make_plan
 from spinalprep.errors import ToolboxError
 from spinalprep.layout import Layout
 from spinalprep.products import STEP
@@ -32,9 +32,12 @@ def main(arguments: Namespace) -> int:
         gpu=False,
         precomputed=[],
         exclude_from=None,
+        bids_filter_file=None,
+        acq=None,
+        run=None,
     )
     settings.sct = _choose_sct(arguments.sct)
-    code = execute(make_plan(settings, [Source(layout, out / 'bids')]))
+    code = execute(make_plan(settings, choose(settings, [Source(layout, out / 'bids')])))
     print(f'Dataset:     {out / "bids"}')
     print(f'Derivatives: {layout.derivatives}')
     print(f'Page:        {layout.derivatives / "index.html"}')

@@ -36,7 +36,7 @@ def execute(plan: Plan) -> ExitCode:
     for run, targets in plan.runs:
         for target in targets:
             if not target.candidates and not target.asked:
-                print(f'{run.layout.dataset} {target.label}: skipped, no T2w or T1w image')
+                print(f'{run.layout.dataset} {target.label}: skipped, {target.why_skipped}')
     for run, record in found:
         print(describe(run, record))
         if record.failure:

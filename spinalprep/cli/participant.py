@@ -6,7 +6,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import Source, make_plan
+from spinalprep.cli.plan import Source, choose, make_plan
 from spinalprep.errors import UsageError
 from spinalprep.layout import Layout, dataset_name
 
@@ -20,5 +20,7 @@ def main(arguments: Namespace) -> int:
         )
     name = dataset_name(arguments.bids_dir)
     layout = Layout(arguments.out, name, 'bids-app', arguments.work_dir)
-    source = Source(layout, arguments.bids_dir, arguments.participant_label)
-    return execute(make_plan(arguments, [source]))
+    source = Source(
+        layout, arguments.bids_dir, arguments.participant_label, arguments.session_label
+    )
+    return execute(make_plan(arguments, choose(arguments, [source])))

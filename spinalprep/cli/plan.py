@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,13 +14,18 @@ from typing import TYPE_CHECKING
 
 from spinalprep import datasets
 from spinalprep.errors import NothingToRunError, UsageError
+from spinalprep.exclusions import Exclusion, read_exclusions, read_reviews
+from spinalprep.filters import Filter, by_options, read_filters
 from spinalprep.layout import Layout, dataset_name
 from spinalprep.policy import Policy, load_policy
 from spinalprep.runs import Run, check_precomputed
-from spinalprep.selection import Exclusion, Target, read_exclusions, read_reviews, select
+from spinalprep.selection import Target, select
 
 if TYPE_CHECKING:
     from spinalprep.toolbox import Toolbox
+
+_SHOWN = 20
+"""Files, of which there may be thousands, that a message names."""
 
 MOST_THREADS = 8
 """Threads beyond which SCT's commands gain nothing that is worth a processor."""
@@ -32,6 +38,17 @@ class Plan:
     runs: list[tuple[Run, tuple[Target, ...]]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Datasets of a scope that can't be run, each in words."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is going to run as far as the datasets tell: SCT was not looked for yet."""
+
+    policy: Policy
+    precomputed: dict[str, str]
+    datasets: tuple[tuple[Source, tuple[Target, ...]], ...]
+    problems: tuple[str, ...]
+    """What was asked for and can't be run, each in words."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
     if arguments.bids_dir is not None:
         name = dataset_name(arguments.bids_dir)
         layout = Layout(arguments.out, name, 'run', arguments.work_dir)
-        return [Source(layout, arguments.bids_dir, labels)], []
+        return [Source(layout, arguments.bids_dir, labels, arguments.session_label)], []
     if arguments.datasets_local is None:
         raise UsageError('--dataset-key and --scope need --datasets-local FILE')
     if arguments.scope is not None:
@@ -71,21 +88,21 @@ def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
             Layout(arguments.out, item.dataset.key, 'run', arguments.work_dir),
             item.folder,
             labels or item.dataset.subjects,
-            item.dataset.sessions,
+            arguments.session_label or item.dataset.sessions,
         )
         for item in found
         if item.folder is not None
     ], [item.problem for item in found if item.problem]
 
 
-def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[str] = ()) -> Plan:
-    """Select images, find SCT, and check that it can do what will be asked.
+def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str] = ()) -> Choice:
+    """Select images.
 
     Parameters
     ----------
     arguments : Namespace
-        With ``policy``, ``precomputed``, ``exclude_from``, ``sct``, ``template``, ``gpu``,
-        ``nprocs``, ``omp_nthreads``, ``plugin``, ``again`` and ``clean_work``.
+        With ``policy``, ``precomputed``, ``exclude_from``, ``bids_filter_file``, ``acq`` and
+        ``run``.
     found : sequence of Source
     problems : sequence of str
         Datasets that were asked for and can't be run.
@@ -96,8 +113,6 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
         If policy or arguments make no sense.
     NothingToRunError
         If no dataset has an image to work on.
-    ToolboxError
-        If SCT, its models or the template can't serve.
     """
     policy = load_policy(arguments.policy)
     precomputed = dict(arguments.precomputed)
@@ -105,23 +120,45 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
         raise UsageError('--precomputed: a product is given twice')
     check_precomputed(precomputed)
     reviews = read_reviews(arguments.exclude_from) if arguments.exclude_from else ()
-    plan = Plan(problems=list(problems))
-    chosen = []
+    filters = by_options(arguments.acq, arguments.run)
+    if arguments.bids_filter_file:
+        filters += read_filters(arguments.bids_filter_file)
+    chosen, told = [], list(problems)
     for source in found:
         try:
-            targets = _select(source, policy, reviews)
+            targets = _select(source, policy, reviews, filters)
         except NothingToRunError as error:
-            plan.problems.append(str(error))
+            told.append(str(error))
         else:
             chosen.append((source, targets))
+            told += _absent(source, targets)
     if not chosen:
-        raise NothingToRunError('\n'.join(plan.problems) or 'no dataset to run')
-    policy, toolbox = _find_toolbox(arguments, policy)
-    first = {target.candidates[0].modality for _, found in chosen for target in found
+        raise NothingToRunError('\n'.join(told) or 'no dataset to run')
+    return Choice(policy, precomputed, tuple(chosen), tuple(told))
+
+
+def make_plan(arguments: Namespace, choice: Choice) -> Plan:
+    """Find SCT, and check that it can do what will be asked.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With ``sct``, ``template``, ``gpu``, ``nprocs``, ``omp_nthreads``, ``plugin``, ``again``
+        and ``clean_work``.
+    choice : Choice
+
+    Raises
+    ------
+    ToolboxError
+        If SCT, its models or the template can't serve.
+    """
+    policy, toolbox = _find_toolbox(arguments, choice.policy)
+    first = {target.candidates[0].modality for _, found in choice.datasets for target in found
              if target.candidates}  # fmt: skip
-    preflight(policy, toolbox, first, precomputed)
+    preflight(policy, toolbox, first, choice.precomputed)
     nprocs, omp_nthreads, plugin = resources(arguments)
-    for source, targets in chosen:
+    plan = Plan(problems=list(choice.problems))
+    for source, targets in choice.datasets:
         run = Run(
             layout=source.layout,
             bids_dir=source.bids_dir,
@@ -130,7 +167,7 @@ def make_plan(arguments: Namespace, found: Sequence[Source], problems: Sequence[
             plugin=plugin,
             nprocs=nprocs,
             omp_nthreads=omp_nthreads,
-            precomputed=precomputed,
+            precomputed=choice.precomputed,
             again=arguments.again,
             clean_work=arguments.clean_work,
         )
@@ -166,7 +203,7 @@ def resources(arguments: Namespace) -> tuple[int, int, str]:
 
 
 def _select(
-    source: Source, policy: Policy, reviews: tuple[Exclusion, ...] = ()
+    source: Source, policy: Policy, reviews: tuple[Exclusion, ...], filters: tuple[Filter, ...]
 ) -> tuple[Target, ...]:
     targets = select(
         source.bids_dir,
@@ -174,13 +211,30 @@ def _select(
         sessions=source.sessions,
         modalities=policy.selection.modalities,
         exclusions=read_exclusions(source.layout.inventory) + reviews,
+        filters=filters,
+        min_slices=policy.discover.min_z_slices,
     )
     if not any(target.candidates for target in targets):
         lines = [f'{source.bids_dir}: no T2w or T1w image to work on']
-        lines += [f'  {item.path}: {item.reason}' for target in targets for item in target.dropped]
-        lines += [f'  {target.label}: no image' for target in targets if not target.dropped]
-        raise NothingToRunError('\n'.join(lines[:20]))
+        lines += [f'  {target.label}: {target.why_skipped}' for target in targets[:20]]
+        lines += _absent(source, targets)
+        raise NothingToRunError('\n'.join(lines))
     return targets
+
+
+def _absent(source: Source, targets: Sequence[Target]) -> list[str]:
+    """Subjects that can't be run because their images are annexed and elsewhere."""
+    files = [
+        path.relative_to(source.bids_dir.resolve()).as_posix()
+        for target in targets
+        if not target.candidates
+        for path in target.absent
+    ]
+    if not files:
+        return []
+    shown = [*map(shlex.quote, files[:_SHOWN]), *(['…'] if len(files) > _SHOWN else [])]
+    command = f'datalad get -d {shlex.quote(str(source.bids_dir))} {" ".join(shown)}'
+    return [f'{source.bids_dir}: {len(files)} annexed images are not on this machine: {command}']
 
 
 def _find_toolbox(arguments: Namespace, policy: Policy) -> tuple[Policy, Toolbox]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from argparse import Namespace
 
 from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import make_plan, sources
+from spinalprep.cli.plan import choose, make_plan, sources
 
 
 def main(arguments: Namespace) -> int:
     """Run the step over the datasets asked for."""
     found, problems = sources(arguments)
-    return execute(make_plan(arguments, found, problems))
+    return execute(make_plan(arguments, choose(arguments, found, problems)))

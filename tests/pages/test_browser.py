@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from spinalprep.selection import read_reviews, select
+from spinalprep.exclusions import read_reviews
+from spinalprep.selection import select
 
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 DRIVER = shutil.which('chromedriver')
