@@ -112,7 +112,7 @@ def test_nothing_to_run(world, capsys):
     assert 'no such folder' in capsys.readouterr().err
     (world / 'ds' / 'sub-01' / 'func').mkdir(parents=True)
     assert main(RUN) == ExitCode.NOTHING_TO_RUN
-    assert 'sub-01: no image' in capsys.readouterr().err
+    assert 'sub-01: no T2w or T1w image' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
