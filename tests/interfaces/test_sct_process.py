@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from spinalprep.errors import SCTCommandError, SCTOutputError, ToolboxError
+from spinalprep.errors import (
+    CordReferenceRejected,
+    SCTCommandError,
+    SCTOutputError,
+    ToolboxError,
+)
 from spinalprep.interfaces import sct
 from spinalprep.interfaces.sct import process
 from tests.interfaces.standin import fake_sct
@@ -307,6 +313,27 @@ def test_nothing_found_can_be_a_result(tmp_path, node, image):
     toolbox = fake_sct(tmp_path / 'sct', {'sct_deepseg': image_writer('data * 0')})
     interface = sct.DeepSeg(toolbox=toolbox, task='spinalcord', in_file=image, allow_empty=True)
     assert not nib.load(interface.run(cwd=node).outputs.out_file).get_fdata().any()
+
+
+@pytest.mark.parametrize(
+    ('words', 'error'),
+    [
+        ('CordNotFound: the best candidate is not a cord: too wide', CordReferenceRejected),
+        ('ValueError: step 1 resulting in an empty prediction.', CordReferenceRejected),
+        ('OSError: [Errno 28] No space left on device', SCTCommandError),
+        ('RuntimeError: the record is broken', SCTCommandError),
+    ],
+)
+def test_an_image_in_which_the_command_finds_nothing_is_rejected(
+    tmp_path, node, image, words, error
+):
+    script = f'import sys\nprint({words!r}, file=sys.stderr)\nsys.exit(1)'
+    toolbox = fake_sct(tmp_path / 'sct', {'sct_deepseg': script})
+    settings = {'toolbox': toolbox, 'task': 'spinalcord', 'in_file': image}
+    with pytest.raises(error, match=re.escape(words)):
+        sct.DeepSeg(**settings, reject_without=True).run(cwd=node)
+    with pytest.raises(SCTCommandError):
+        sct.DeepSeg(**settings).run(cwd=node)
 
 
 def test_wrong_orientation_is_noticed(tmp_path, node, image):

@@ -195,6 +195,14 @@ def test_image_without_cord_is_rejected(run, truth):
     assert 'no cord found' in text
 
 
+def test_an_image_in_which_the_finder_fails_for_want_of_a_cord_is_rejected(run):
+    with pytest.raises(RuntimeError) as caught:
+        run(fail={'sct_deepseg spinalcord': 'CordNotFound: nothing looks like a cord'})
+    text = error_of(caught)
+    assert 'CordReferenceRejected: no cord found in this image: ' in text
+    assert 'nothing looks like a cord' in text
+
+
 def test_nineteen_slices_are_rejected(run, truth, tmp_path):
     cord = nb.load(truth['cord_dseg'])
     data = np.asanyarray(cord.dataobj).copy()

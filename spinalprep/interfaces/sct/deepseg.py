@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """``sct_deepseg``: cord, spine (TotalSpineSeg), rootlets, canal."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from nipype.interfaces.base import File, isdefined, traits
 
-from spinalprep.errors import ToolboxError
+from spinalprep.errors import CordReferenceRejected, SCTCommandError, ToolboxError
 from spinalprep.interfaces.sct.base import SCTCommand, SCTInputSpec, SCTOutputSpec
 from spinalprep.interfaces.sct.labels import DISC_VALUES
 from spinalprep.interfaces.sct.outputs import check_image, split_name
 from spinalprep.toolbox import TASKS, Toolbox
+
+_NOTHING_FOUND = re.compile(
+    r'CordNotFound|empty prediction|\bno (spinal )?cord\b|cord (was |is )?not (found|detected)',
+    re.IGNORECASE,
+)
+"""What a command says that fails because there is nothing in the image to segment."""
 
 
 class _DeepSegInputSpec(SCTInputSpec):
@@ -39,6 +46,13 @@ class _DeepSegInputSpec(SCTInputSpec):
     )
     allow_empty = traits.Bool(
         False, usedefault=True, desc='nothing found is a result: a file that is zero everywhere'
+    )
+
+    reject_without = traits.Bool(
+        False,
+        usedefault=True,
+        nohash=True,
+        desc='reject the image if the command fails because it finds nothing',
     )
 
     def _task_changed(self) -> None:
@@ -80,6 +94,15 @@ class DeepSeg(SCTCommand):
     output_spec = _DeepSegOutputSpec
     _command = 'sct_deepseg'
     _needs = ('in_file',)
+
+    def _run_eligible(self, runtime):
+        try:
+            return super()._run_eligible(runtime)
+        except SCTCommandError as error:
+            summary = str(error).partition('\n')[0]
+            if self.inputs.reject_without and _NOTHING_FOUND.search(summary):
+                raise CordReferenceRejected(f'no cord found in this image: {summary}') from error
+            raise
 
     def _arguments(self) -> list[Any]:
         inputs, dialect = self.inputs, self.dialect

@@ -121,13 +121,16 @@ cord, found by `sct_deepseg` (SCT {toolbox.version}); images in which fewer than
             name='discover',
             **common,
             allow_empty=True,  # an image without cord is rejected, with the reason
+            reject_without=True,
         )
         workflow.connect([
             (reorient, discover, [('out_file', 'in_file')]),
             (discover, cord, [('out_file', 'cord_file')]),
         ])  # fmt: skip
     else:
-        discover = deepseg_node('spine', name='discover', **common, label_vertebrae=False)
+        discover = deepseg_node(
+            'spine', name='discover', **common, label_vertebrae=False, reject_without=True
+        )
         split = pe.Node(SplitSpineMap(), name='split')
         workflow.connect([
             (reorient, discover, [('out_file', 'in_file')]),
