@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
@@ -95,6 +96,7 @@ def run_graph(
     log: Path,
     plugin: Plugin = 'linear',
     nprocs: int = 1,
+    memory_gb: float = math.inf,
     listener: Listener | None = None,
 ) -> Outcome:
     """Run a workflow to its end.
@@ -111,6 +113,8 @@ def run_graph(
         ``linear`` or ``multiproc``.
     nprocs : int
         Processors that MultiProc may give out.
+    memory_gb : float
+        Memory (GB) that it may plan; a node that asks for more runs alone.
     listener : callable, optional
         See `Listener`.
 
@@ -144,7 +148,7 @@ def run_graph(
     error = None
     with _logging_to(log), _ending_workers():
         try:
-            workflow.run(plugin=_plugin(plugin, nprocs, watcher))
+            workflow.run(plugin=_plugin(plugin, nprocs, memory_gb, watcher))
         except Exception as raised:  # noqa: BLE001 - any node's error comes here; it is judged
             error = f'{type(raised).__name__}: {raised}'
     summary = None
@@ -155,7 +159,7 @@ def run_graph(
     return Outcome(summary, crashes, watcher.commands(), error)
 
 
-def _plugin(name: Plugin, nprocs: int, watcher: Watcher) -> Any:
+def _plugin(name: Plugin, nprocs: int, memory_gb: float, watcher: Watcher) -> Any:
     """A plugin of Nipype, ready to run."""
     from nipype.pipeline.plugins import LinearPlugin
 
@@ -164,7 +168,8 @@ def _plugin(name: Plugin, nprocs: int, watcher: Watcher) -> Any:
     arguments = {'status_callback': watcher}
     if name == 'linear':
         return LinearPlugin(arguments)
-    return GuardedMultiProc(arguments | {'n_procs': nprocs, 'raise_insufficient': False})
+    resources = {'n_procs': nprocs, 'memory_gb': memory_gb, 'raise_insufficient': False}
+    return GuardedMultiProc(arguments | resources)
 
 
 def _stop_if_interrupted(crashes: list[Crash]) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 import platform
 import socket
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import spinalprep
 from spinalprep import atomic, products, sidecars
+from spinalprep.demands import ImageSize, largest_gb
 from spinalprep.errors import InputImageError, SpinalprepError, UsageError
 from spinalprep.layout import Layout
 from spinalprep.selection import Target
@@ -34,6 +37,8 @@ class Run:
     plugin: Literal['linear', 'multiproc'] = 'linear'
     nprocs: int = 1
     omp_nthreads: int = 1
+    memory_gb: float = math.inf
+    """That MultiProc may plan, for all subjects that run side by side."""
     precomputed: Mapping[str, str] = field(default_factory=dict)
     """Product to the path given for it; ``{subject}`` and ``{session}`` stand for labels."""
     again: Literal['changed', 'failed', 'all'] = 'changed'
@@ -43,6 +48,24 @@ class Run:
     """Remove the working folder of a subject that completed."""
     factory: Callable[..., Any] | None = None
     """Makes the graph of a candidate; `init_single_subject_wf` if not given."""
+
+    def at_once(self, targets: Sequence[Target]) -> int:
+        """How many subjects to run side by side, each with the threads that a command may use."""
+        if self.plugin == 'linear' or not targets:
+            return 1
+        most = min(len(targets), self.nprocs // self.omp_nthreads)
+        room = self.memory_gb / max(self.memory_of(target) for target in targets)
+        return max(int(min(most, room)), 1)
+
+    def memory_of(self, target: Target) -> float:
+        """Memory (GB) of the command that needs most of it for a subject."""
+        sizes = [ImageSize.of(item.path, self.policy.crop) for item in target.candidates[:1]]
+        return largest_gb(self.toolbox.kind, *sizes or [ImageSize()])
+
+    def share(self, nprocs: int) -> Run:
+        """This run with a part of its processors, and the same part of its memory."""
+        part = self.memory_gb * nprocs / self.nprocs
+        return dataclasses.replace(self, nprocs=nprocs, memory_gb=part)
 
     def relative(self, path: Path) -> str:
         """Path of a file of the dataset, below its root."""

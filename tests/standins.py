@@ -213,11 +213,13 @@ def standin_wf(
     omp_nthreads,
     precomputed,
     provenance,
+    size,
 ):
     """Graph with the places of the real one; see the module."""
     assert isdefined(policy)
     assert toolbox is not None
     assert omp_nthreads >= 1
+    assert size.whole >= size.cropped
     workflow = pe.Workflow(name='single_subject_wf')
     cordref = pe.Workflow(name='anat_cordref_wf')
     discovery, registration = pe.Workflow(name='discovery_wf'), pe.Workflow(name='registration_wf')

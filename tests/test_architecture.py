@@ -15,6 +15,7 @@ PACKAGE = Path(spinalprep.__file__).parent
 LAYERS = (
     ('cli',),
     ('driver', 'check', 'preflight', 'status'),
+    ('subject',),
     ('runs', 'execution', 'crashes', 'pages'),
     ('workflows', 'plugins'),
     ('interfaces',),
@@ -22,12 +23,13 @@ LAYERS = (
     ('unchanged',),
     ('selection',),
     ('exclusions', 'filters', 'ranking'),
-    ('datasets', 'candidates', 'layout', 'record'),
+    ('datasets', 'candidates', 'layout', 'record', 'demands'),
     ('policy', 'products'),
     ('bounds',),
     ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
-    ('data', 'atomic', 'errors', 'locks'),
+    ('sidebyside',),
+    ('data', 'atomic', 'errors', 'locks', 'machine', 'processes'),
 )
 """Rooms from top to bottom; each may import from its own row and those below."""
 

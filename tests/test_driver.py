@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spinalprep.driver import Listeners, run_target, run_targets
+from spinalprep.driver import Listeners, run_targets
 from spinalprep.errors import InputImageError, PolicyError, UsageError
 from spinalprep.layout import Layout
 from spinalprep.policy import Policy
@@ -14,6 +14,7 @@ from spinalprep.products import FIGURES, names
 from spinalprep.record import problems_of
 from spinalprep.runs import Run, check_precomputed, resolve_precomputed
 from spinalprep.selection import Target, select
+from spinalprep.subject import run_target
 from spinalprep.toolbox import Toolbox
 from tests.standins import dataset, standin_wf, write_template
 
@@ -225,7 +226,7 @@ def test_listeners_hear_of_subjects_and_nodes(make_run):
     heard = []
     listeners = Listeners(
         started=lambda target: heard.append(target.label),
-        node=lambda name, status: heard.append(f'{name.split(".")[-1]} {status}'),
+        node=lambda target, name, status: heard.append(f'{name.split(".")[-1]} {status}'),
         ended=lambda record: heard.append(record.status),
     )
     run_targets(select(run.bids_dir), run, listeners)

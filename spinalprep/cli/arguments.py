@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from spinalprep import __version__
@@ -234,7 +235,17 @@ def _add_tools(target: argparse.ArgumentParser) -> None:
 
 def _add_resources(target: argparse.ArgumentParser) -> None:
     target.add_argument(
-        '--nprocs', type=_positive, metavar='N', help='processors to use (default: all)'
+        '--nprocs',
+        type=_positive,
+        metavar='N',
+        help='processors to use (default: all that machine, control group or Slurm give)',
+    )
+    target.add_argument(
+        '--mem',
+        type=_gigabytes,
+        metavar='GB',
+        help='memory to plan with, such as 16 or 16G (default: nine tenths of what machine, '
+        'control group or Slurm give)',
     )
     target.add_argument(
         '--omp-nthreads',
@@ -276,6 +287,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'at least 1 expected, got {value}')
+    return value
+
+
+def _gigabytes(text: str) -> float:
+    value = float(text.upper().removesuffix('B').removesuffix('G'))
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'more than 0 expected, got {text}')
     return value
 
 

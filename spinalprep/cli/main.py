@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
 from spinalprep.cli.arguments import COMMANDS, bids_app_parser, parser
 from spinalprep.errors import ExitCode, SpinalprepError
+from spinalprep.processes import interruptible
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,10 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         arguments = bids_app_parser().parse_args(argv)
     command = importlib.import_module(f'spinalprep.cli.{arguments.command.replace("-", "_")}')
-    signals = (signal.SIGINT, signal.SIGTERM)
-    previous = [signal.signal(number, _Interrupt()) for number in signals]
     try:
-        return command.main(arguments)
+        with interruptible():
+            return command.main(arguments)
     except SpinalprepError as error:
         print(f'spinalprep: {error}', file=sys.stderr)
         return error.exit_code
@@ -58,22 +57,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return ExitCode.SUBJECT
-    finally:
-        for number, handler in zip(signals, previous, strict=True):
-            signal.signal(number, handler)
-
-
-class _Interrupt:
-    """A cluster's way to end us is treated as the user's: what was started is cleaned up.
-
-    Workers inherit the handler; they end at once and in silence, and with them the
-    commands that they watch.
-    """
-
-    def __init__(self) -> None:
-        self._process = os.getpid()
-
-    def __call__(self, number: int, frame: object) -> None:
-        if os.getpid() != self._process:
-            os._exit(128 + number)
-        raise KeyboardInterrupt

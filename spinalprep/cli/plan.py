@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from spinalprep.errors import NothingToRunError, UsageError
 from spinalprep.exclusions import Exclusion, read_exclusions, read_reviews
 from spinalprep.filters import Filter, by_options, read_filters
 from spinalprep.layout import Layout, dataset_name
+from spinalprep.machine import Machine, this_machine
 from spinalprep.policy import Policy, load_policy
 from spinalprep.runs import Run, check_precomputed
 from spinalprep.selection import Target, select
@@ -143,8 +143,8 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     Parameters
     ----------
     arguments : Namespace
-        With ``sct``, ``template``, ``gpu``, ``nprocs``, ``omp_nthreads``, ``plugin``, ``again``
-        and ``clean_work``.
+        With ``sct``, ``template``, ``gpu``, ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``,
+        ``again`` and ``clean_work``.
     choice : Choice
 
     Raises
@@ -156,7 +156,7 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     first = {target.candidates[0].modality for _, found in choice.datasets for target in found
              if target.candidates}  # fmt: skip
     preflight(policy, toolbox, first, choice.precomputed)
-    nprocs, omp_nthreads, plugin = resources(arguments)
+    granted = resources(arguments)
     plan = Plan(problems=list(choice.problems))
     for source, targets in choice.datasets:
         run = Run(
@@ -164,9 +164,10 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
             bids_dir=source.bids_dir,
             policy=policy,
             toolbox=toolbox,
-            plugin=plugin,
-            nprocs=nprocs,
-            omp_nthreads=omp_nthreads,
+            plugin=granted.plugin,
+            nprocs=granted.nprocs,
+            omp_nthreads=granted.omp_nthreads,
+            memory_gb=granted.memory_gb,
             precomputed=choice.precomputed,
             again=arguments.again,
             clean_work=arguments.clean_work,
@@ -192,14 +193,32 @@ def preflight(
     require(toolbox, needs(policy, toolbox, modalities, precomputed))
 
 
-def resources(arguments: Namespace) -> tuple[int, int, str]:
-    """Processors, threads of one command, and plugin."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else None
-    nprocs = arguments.nprocs or available or os.cpu_count() or 1
+@dataclass(frozen=True)
+class Resources:
+    """What a run may use."""
+
+    nprocs: int
+    omp_nthreads: int
+    memory_gb: float
+    plugin: str
+
+
+def resources(arguments: Namespace, machine: Machine | None = None) -> Resources:
+    """Processors, threads of one command, memory (GB) and plugin.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With ``nprocs``, ``omp_nthreads``, ``mem`` and ``plugin``.
+    machine : Machine, optional
+        What is there for all that is not given; this machine by default.
+    """
+    machine = machine or this_machine()
+    nprocs = arguments.nprocs or machine.processors
     plugin = arguments.plugin or ('multiproc' if nprocs > 1 else 'linear')
     at_once = 2 if plugin == 'multiproc' else 1
     threads = arguments.omp_nthreads or max(1, min(nprocs // at_once, MOST_THREADS))
-    return nprocs, threads, plugin
+    return Resources(nprocs, threads, arguments.mem or machine.memory_gb, plugin)
 
 
 def _select(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line on the terminal: which subject, which substep, for how long. Quiet elsewhere."""
+"""One line on the terminal: which subjects, which substeps, for how long. Quiet elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import TextIO
 
 from spinalprep.crashes import substep_of
@@ -15,6 +16,12 @@ from spinalprep.record import Record
 from spinalprep.selection import Target
 
 PERIOD_S = 1.0
+
+
+@dataclass
+class _Subject:
+    start: float
+    nodes: list[str] = field(default_factory=list)
 
 
 class Progress:
@@ -33,9 +40,8 @@ class Progress:
         self._stream = stream or sys.stderr
         self._total = total
         self._number = 0
-        self._label = ''
-        self._start = time.monotonic()
-        self._running: list[str] = []
+        # each change makes a new dict: the line is drawn by a thread of its own
+        self._running: dict[str, _Subject] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -54,25 +60,31 @@ class Progress:
     def started(self, target: Target) -> None:
         """A subject begins."""
         self._number += 1
-        self._label, self._start, self._running = target.label, time.monotonic(), []
+        self._running = {**self._running, target.label: _Subject(time.monotonic())}
 
-    def node(self, name: str, status: str) -> None:
+    def node(self, target: Target, name: str, status: str) -> None:
         """A node begins or ends."""
-        others = [running for running in self._running if running != name]
-        self._running = [*others, name] if status == 'start' else others
+        subject = self._running.get(target.label)
+        if subject is None:
+            return
+        others = [running for running in subject.nodes if running != name]
+        subject.nodes = [*others, name] if status == 'start' else others
 
     def ended(self, record: Record) -> None:
-        """A subject ends."""
-        self._running = []
+        """A subject ends; one whose last result still holds has not begun."""
+        if record.label not in self._running:
+            self._number += 1
+        self._running = {k: v for k, v in self._running.items() if k != record.label}
 
     def line(self) -> str:
         """The status line."""
-        running = self._running  # one reference: the list is replaced, never changed
-        doing = ''
-        if running:
-            doing = f'{substep_of(running[-1])}: {running[-1].rpartition(".")[2]}'
-        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        return f'[{self._number}/{self._total}] {self._label}  {minutes}:{seconds:02d}  {doing}'
+        told = []
+        for label, subject in self._running.items():
+            minutes, seconds = divmod(int(time.monotonic() - subject.start), 60)
+            nodes = subject.nodes
+            doing = f'{substep_of(nodes[-1])}: {nodes[-1].rpartition(".")[2]}' if nodes else ''
+            told.append(f'{label}  {minutes}:{seconds:02d}  {doing}')
+        return f'[{self._number}/{self._total}] {" | ".join(told)}'
 
     def _keep_drawing(self) -> None:
         while not self._stop.wait(PERIOD_S):

@@ -8,11 +8,9 @@ has a process: one that ends without a result is a node that failed, and nothing
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
-import sys
 from multiprocessing.connection import Connection
 from traceback import format_exception
 from typing import Any
@@ -21,8 +19,7 @@ import numpy as np
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
 
 from spinalprep.errors import WorkerKilled
-
-_PR_SET_PDEATHSIG = 1
+from spinalprep.processes import die_with_parent
 
 
 class GuardedMultiProc(MultiProcPlugin):
@@ -114,7 +111,7 @@ class GuardedMultiProc(MultiProcPlugin):
 def _work(theirs: Connection, node: Any, updatehash: bool, taskid: int, folder: str) -> None:
     """Run a node in its own process, and send what came of it."""
     try:
-        _die_with_parent()
+        die_with_parent()
         process_initializer(folder)
         result = run_node(node, updatehash, taskid)
     except BaseException as error:  # noqa: BLE001 - told by the parent, which waits for it
@@ -126,12 +123,6 @@ def _work(theirs: Connection, node: Any, updatehash: bool, taskid: int, folder: 
     except Exception as error:  # noqa: BLE001 - a result that can't be pickled
         theirs.send({'result': None, 'traceback': format_exception(error), 'taskid': taskid})
     theirs.close()
-
-
-def _die_with_parent() -> None:
-    """Be killed when the process that waits for us is, on Linux; elsewhere go on in vain."""
-    if sys.platform == 'linux':
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _why(exit_code: int | None, node: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import nipype.pipeline.engine as pe
 from niworkflows.engine import Workflow
 
+from spinalprep.demands import ImageSize
 from spinalprep.interfaces.derivatives import SaveDerivatives, SaveFigure
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, names
@@ -29,6 +30,7 @@ def init_single_subject_wf(
     provenance: Mapping[str, Any],
     template_name: str = 'PAM50',
     precomputed: Mapping[str, Path | str | None] | None = None,
+    size: ImageSize | None = None,
     name: str | None = None,
 ) -> Workflow:
     """Build one anatomy's cord reference and save it as derivatives.
@@ -62,7 +64,7 @@ def init_single_subject_wf(
         Facts for the sidecars, see :func:`spinalprep.sidecars.provenance`.
     template_name : str
         Name of the template in file names.
-    precomputed : dict, optional
+    precomputed, size : optional
         See :func:`init_anat_cordref_wf`.
     name : str, optional
         Made of subject, session, acquisition, run and modality if not given.
@@ -79,6 +81,7 @@ def init_single_subject_wf(
         toolbox=toolbox,
         omp_nthreads=omp_nthreads,
         precomputed=precomputed,
+        size=size,
     )
     cordref.inputs.inputnode.anat = str(Path(anat).absolute())
     save = pe.Node(

@@ -6,6 +6,7 @@ from argparse import Namespace
 import pytest
 
 from spinalprep.cli import plan
+from spinalprep.machine import Machine
 
 
 @pytest.mark.parametrize(
@@ -21,11 +22,13 @@ from spinalprep.cli import plan
     ],
 )
 def test_resources(nprocs, threads, plugin, expected):
-    arguments = Namespace(nprocs=nprocs, omp_nthreads=threads, plugin=plugin)
-    assert plan.resources(arguments) == expected
+    arguments = Namespace(nprocs=nprocs, omp_nthreads=threads, mem=3.5, plugin=plugin)
+    found = plan.resources(arguments, Machine(5, 9.0))
+    assert (found.nprocs, found.omp_nthreads, found.plugin) == expected
+    assert found.memory_gb == 3.5
 
 
-def test_by_default_all_processors_that_we_may_use(monkeypatch):
-    monkeypatch.setattr(plan.os, 'sched_getaffinity', lambda pid: {0, 3, 5}, raising=False)
-    arguments = Namespace(nprocs=None, omp_nthreads=None, plugin=None)
-    assert plan.resources(arguments) == (3, 1, 'multiproc')
+def test_by_default_all_that_there_is():
+    arguments = Namespace(nprocs=None, omp_nthreads=None, mem=None, plugin=None)
+    found = plan.resources(arguments, Machine(3, 9.0))
+    assert found == plan.Resources(3, 1, 9.0, 'multiproc')

@@ -14,14 +14,20 @@ from spinalprep.selection import Target
 
 def test_the_line_tells_subject_substep_and_time():
     progress = Progress(3, io.StringIO())
-    progress.started(Target('01', 'a', ()))
-    progress.node('wf.anat_cordref_wf.segmentation_wf.spine', 'start')
-    progress.node('wf.anat_cordref_wf.segmentation_wf.segment', 'start')
+    one, other = Target('01', 'a', ()), Target('02', None, ())
+    progress.started(one)
+    progress.node(one, 'wf.anat_cordref_wf.segmentation_wf.spine', 'start')
+    progress.node(one, 'wf.anat_cordref_wf.segmentation_wf.segment', 'start')
     assert progress.line() == '[1/3] sub-01_ses-a  0:00  S2.2 segmentation + labels: segment'
-    progress.node('wf.anat_cordref_wf.segmentation_wf.segment', 'end')
+    progress.node(one, 'wf.anat_cordref_wf.segmentation_wf.segment', 'end')
     assert progress.line().endswith('labels: spine')
-    progress.node('wf.anat_cordref_wf.segmentation_wf.spine', 'exception')
+    progress.node(one, 'wf.anat_cordref_wf.segmentation_wf.spine', 'exception')
     assert progress.line() == '[1/3] sub-01_ses-a  0:00  '
+    progress.started(other)
+    progress.node(other, 'wf.anat_cordref_wf.discovery_wf.discover', 'start')
+    assert progress.line() == (
+        '[2/3] sub-01_ses-a  0:00   | sub-02  0:00  S2.1 discovery + crop: discover'
+    )
 
 
 def test_nothing_where_there_is_no_terminal():

@@ -10,6 +10,7 @@ import nipype.interfaces.utility as niu
 import nipype.pipeline.engine as pe
 from niworkflows.engine import Workflow
 
+from spinalprep.demands import ImageSize
 from spinalprep.errors import InputImageError
 from spinalprep.interfaces.conclusion import Conclude
 from spinalprep.policy import Policy
@@ -18,6 +19,7 @@ from spinalprep.toolbox import Toolbox
 from spinalprep.workflows.anat import evidence, registration, reports, segmentation
 from spinalprep.workflows.anat.discovery import init_discovery_wf
 from spinalprep.workflows.anat.evidence import init_evidence_wf
+from spinalprep.workflows.anat.memory import assign_memory
 from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.reports import init_reports_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
@@ -40,6 +42,7 @@ def init_anat_cordref_wf(
     toolbox: Toolbox,
     omp_nthreads: int,
     precomputed: Mapping[str, Path | str | None] | None = None,
+    size: ImageSize | None = None,
     name: str = 'anat_cordref_wf',
 ) -> Workflow:
     """Build the anatomical cord reference of one image.
@@ -69,6 +72,8 @@ def init_anat_cordref_wf(
         inputnode's field of that name. Products: ``cord_dseg``, ``totalspineseg_dseg``,
         ``disc_labels``, ``rootlets_dseg``. Files lie in the physical space of `anat`, on
         its grid or on that of the cord reference.
+    size : ImageSize, optional
+        Of the image, for the memory that nodes ask for; that of a typical one if not given.
     name : str
 
     Inputs
@@ -221,6 +226,7 @@ def init_anat_cordref_wf(
         (inputnode, figures, [('anat', 'inputnode.anat')]),
         (figures, outputnode, [(f'outputnode.{field}', field) for field in names(FIGURES)]),
     ])  # fmt: skip
+    assign_memory(workflow, toolbox, size or ImageSize())
     return workflow
 
 
