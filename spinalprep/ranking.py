@@ -131,25 +131,37 @@ def rank(
     Returns
     -------
     tuple of Candidate
-        First those whose header can be read and may show enough cord. Then by modality, by what
-        ``acq-`` says, by the length of cord that may be in view (in steps of `SAME_COVERAGE`),
-        by slice thickness (the longest edge of a voxel), isotropy, in-plane resolution, run, and
-        name. Headers are not read where there is nothing to choose.
+        First those whose header can be read and may show enough cord. Then by modality (but no
+        brain before a spine), by what ``acq-`` says, by the length of cord that may be in view
+        (in steps of `SAME_COVERAGE`), by slice thickness (the longest edge of a voxel),
+        isotropy, in-plane resolution, run, and name. Headers are not read where there is
+        nothing to choose.
     """
     candidates = list(candidates)
     if len(candidates) < 2:
         return tuple(replace(item, why=f'{item.modality}; the only image') for item in candidates)
-    facts = sorted(
-        (_facts(item, min_slices) for item in candidates),
-        key=lambda fact: fact.first_key(modalities),
-    )
+    facts = [_facts(item, min_slices) for item in candidates]
+    spines = [modalities.index(fact.candidate.modality) for fact in facts if fact.said == 'spine']
+
+    def first_key(fact: _Facts) -> tuple[int, ...]:
+        """What counts before any measure."""
+        modality = modalities.index(fact.candidate.modality)
+        if fact.said == 'brain':
+            modality = max(modality, *spines, 0)
+        return fact.doubt, modality, ('spine', '', 'brain').index(fact.said)
+
     found: list[Candidate] = []
-    for _, group in groupby(facts, key=lambda fact: fact.first_key(modalities)):
+    for _, group in groupby(sorted(facts, key=first_key), key=first_key):
         members = list(group)
         best_mm = max(fact.cord_mm for fact in members)
         members.sort(key=lambda fact, best_mm=best_mm: fact.second_key(best_mm))
         found += [replace(fact.candidate, why=fact.why) for fact in members]
     return tuple(found)
+
+
+def describe(candidate: Candidate, min_slices: int = 1) -> str:
+    """What name and header of an image tell, in words; see :func:`rank`."""
+    return _facts(candidate, min_slices).why
 
 
 @dataclass(frozen=True)
@@ -163,11 +175,6 @@ class _Facts:
     doubt: int = 0
     """0 may serve; 1 hardly any cord in view; 2 its header can't be read."""
     why: str = ''
-
-    def first_key(self, modalities: Sequence[str]) -> tuple[int, ...]:
-        """What counts before any measure."""
-        modality = modalities.index(self.candidate.modality)
-        return self.doubt, modality, ('spine', '', 'brain').index(self.said)
 
     def second_key(self, best_mm: float) -> tuple[Any, ...]:
         """Measures; `best_mm` is the longest cord of those that are equal so far."""

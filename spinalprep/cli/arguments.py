@@ -194,6 +194,12 @@ def _add_labels(target: argparse.ArgumentParser) -> None:
         help='PyBIDS filters (JSON), under t2w and t1w, that say which images may be taken',
     )
     target.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='print what would run and why, on which images, what it would write and take, '
+        'and do nothing',
+    )
+    target.add_argument(
         '--exclude-from',
         type=Path,
         metavar='FILE',

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from spinalprep.cli.dry_run import dry_run
 from spinalprep.cli.execute import execute
 from spinalprep.cli.plan import Source, choose, make_plan
 from spinalprep.errors import UsageError
@@ -23,4 +24,6 @@ def main(arguments: Namespace) -> int:
     source = Source(
         layout, arguments.bids_dir, arguments.participant_label, arguments.session_label
     )
+    if arguments.dry_run:
+        return dry_run(arguments, [source])
     return execute(make_plan(arguments, choose(arguments, [source])))
