@@ -77,7 +77,7 @@ def select(
     for subject in sorted(wanted):
         found = []
         for target in _targets(bids_dir, subject, sessions):
-            images = files[subject, target.session]
+            images = [] if target.note else files[subject, target.session]
             candidates, dropped = [], []
             for path in images:
                 result = _judge(target, path, bids_dir, modalities, exclusions, filters)
