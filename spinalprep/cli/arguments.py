@@ -31,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument('--version', action='version', version=f'spinalprep {__version__}')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    _add_run(commands.add_parser('run', help='run the step over a dataset or a scope'))
+    _add_run(
+        commands.add_parser(
+            'run', help='run the step over a dataset or a scope', allow_abbrev=False
+        )
+    )
     _add_status(commands.add_parser('status', help='say where each subject stands'))
     _add_check(commands.add_parser('check', help='check what a run has written'))
     _add_report(commands.add_parser('report', help='make figures and pages again'))
@@ -47,6 +51,7 @@ def bids_app_parser() -> argparse.ArgumentParser:
     """Parser of ``spinalprep BIDS_DIR OUT_DIR participant``."""
     app = argparse.ArgumentParser(
         prog='spinalprep',
+        allow_abbrev=False,
         usage='spinalprep BIDS_DIR OUT_DIR participant [options]\n'
         f'       spinalprep {{{",".join(COMMANDS)}}} ... (see spinalprep --help)',
         description='Anatomical cord reference of a BIDS dataset, as a BIDS App.',
@@ -58,6 +63,7 @@ def bids_app_parser() -> argparse.ArgumentParser:
     _add_labels(app)
     _add_tools(app)
     _add_resources(app)
+    _add_array(app)
     return app
 
 
@@ -82,6 +88,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     _add_labels(run)
     _add_tools(run)
     _add_resources(run)
+    _add_array(run)
 
 
 def _add_check(check: argparse.ArgumentParser) -> None:
@@ -286,6 +293,28 @@ def _add_resources(target: argparse.ArgumentParser) -> None:
         '--plugin',
         choices=['linear', 'multiproc'],
         help='how Nipype runs the graph (default: multiproc with more than one processor)',
+    )
+
+
+def _add_array(target: argparse.ArgumentParser) -> None:
+    target.add_argument(
+        '--array-script',
+        type=Path,
+        metavar='FILE',
+        help='run nothing; write a job array for Slurm, with a task per subject and session and a '
+        'last job for the page: submit it with "bash FILE"',
+    )
+    target.add_argument(
+        '--array-scratch',
+        metavar='DIR',
+        help='with --array-script: working files go to this folder of each node, such as '
+        "'$TMPDIR' (read on the node), and are removed after each task",
+    )
+    target.add_argument(
+        '--slurm-args',
+        default='',
+        metavar='...',
+        help='further options of sbatch: --slurm-args="--account=spine --partition=long"',
     )
 
 

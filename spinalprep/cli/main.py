@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
     else:
         arguments = bids_app_parser().parse_args(argv)
+    arguments.argv = argv
     command = importlib.import_module(f'spinalprep.cli.{arguments.command.replace("-", "_")}')
     try:
         with interruptible():

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from spinalprep.cli.dry_run import dry_run
-from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import Source, choose, make_plan
+from spinalprep.cli.plan import Source
+from spinalprep.cli.run import carry_out
 from spinalprep.errors import UsageError
 from spinalprep.layout import Layout, dataset_name
 
@@ -24,6 +23,4 @@ def main(arguments: Namespace) -> int:
     source = Source(
         layout, arguments.bids_dir, arguments.participant_label, arguments.session_label
     )
-    if arguments.dry_run:
-        return dry_run(arguments, [source])
-    return execute(make_plan(arguments, choose(arguments, [source])))
+    return carry_out(arguments, [source])

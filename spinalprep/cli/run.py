@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 
+from spinalprep.cli.array import write_array_script
 from spinalprep.cli.dry_run import dry_run
 from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import choose, make_plan, sources
+from spinalprep.cli.plan import Source, choose, make_plan, sources
 
 
 def main(arguments: Namespace) -> int:
     """Run the step over the datasets asked for."""
-    found, problems = sources(arguments)
+    return carry_out(arguments, *sources(arguments))
+
+
+def carry_out(arguments: Namespace, found: Sequence[Source], problems: Sequence[str] = ()) -> int:
+    """Run datasets, or say what would run, or write the job array that runs it."""
     if arguments.dry_run:
         return dry_run(arguments, found, problems)
-    return execute(make_plan(arguments, choose(arguments, found, problems)))
+    plan = make_plan(arguments, choose(arguments, found, problems))
+    return write_array_script(arguments, plan) if arguments.array_script else execute(plan)
