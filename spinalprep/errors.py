@@ -62,6 +62,16 @@ class WorkerKilled(SpinalprepError, RuntimeError):
     """The process that ran a node was killed."""
 
 
+class ClusterError(SpinalprepError, RuntimeError):
+    """The cluster is not there, or does not answer."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class JobLost(SpinalprepError, RuntimeError):
+    """A job of the cluster was not taken, or ended without a result."""
+
+
 class CordReferenceRejected(SpinalprepError):
     """The image can't serve as anatomical cord reference."""
 

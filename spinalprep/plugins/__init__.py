@@ -2,5 +2,6 @@
 """Nipype's plugins, guarded against the ways in which they hang or lose nodes."""
 
 from spinalprep.plugins.multiproc import GuardedMultiProc
+from spinalprep.plugins.slurm import GuardedSLURM
 
-__all__ = ['GuardedMultiProc']
+__all__ = ['GuardedMultiProc', 'GuardedSLURM']
