@@ -103,6 +103,16 @@ def advice(error: str, message: str) -> str:
 _AGAIN = 'and give the same command again: it goes on where it stopped.'
 _ADVICE = {
     'No space left|Errno 28|disk quota': f'Make room on the disk, {_AGAIN}',
+    'sbatch did not take|can not start': (
+        'Compare what it asked for with what the cluster has (sinfo), change --slurm-args or '
+        f'--omp-nthreads, {_AGAIN}'
+    ),
+    'NODE_FAIL|PREEMPTED|CANCELLED|REVOKED': (
+        'The cluster took the job away, not this node: give the same command again: it goes on '
+        'where it stopped.'
+    ),
+    "ClusterError|Slurm's controller": 'Give the same command again when squeue gives an answer.',
+    'OUT_OF_MEMORY': f'Give its jobs more memory (--slurm-args "--mem=16G"), {_AGAIN}',
     'WorkerKilled|memory ran out|MemoryError|killed by signal 9': (
         f'Give it more memory (--mem, or of the cluster), or lower --nprocs, {_AGAIN}'
     ),

@@ -12,15 +12,13 @@ import logging
 import math
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from spinalprep.crashes import Crash, read_crashes, substep_of
-
-Plugin = Literal['linear', 'multiproc']
 
 Listener = Callable[[str, str], None]
 """Told of each node's full name and ``start``, ``end`` or ``exception``."""
@@ -48,7 +46,7 @@ class Outcome:
 class Watcher:
     """Nipype's status callback: remembers which nodes ran, or were found cached."""
 
-    def __init__(self, plugin: Plugin, crash_dir: Path, listener: Listener | None = None):
+    def __init__(self, plugin: str, crash_dir: Path, listener: Listener | None = None):
         self._linear = plugin == 'linear'
         self._crash_dir = crash_dir
         self._listener = listener
@@ -94,7 +92,8 @@ def run_graph(
     *,
     crash_dir: Path,
     log: Path,
-    plugin: Plugin = 'linear',
+    plugin: str = 'linear',
+    plugin_args: Mapping[str, Any] | None = None,
     nprocs: int = 1,
     memory_gb: float = math.inf,
     listener: Listener | None = None,
@@ -110,7 +109,9 @@ def run_graph(
     log : Path
         Nipype's log goes here, and nowhere else.
     plugin : str
-        ``linear`` or ``multiproc``.
+        ``linear``, ``multiproc``, ``slurm``, or another one of Nipype's.
+    plugin_args : mapping, optional
+        More arguments for it.
     nprocs : int
         Processors that MultiProc may give out.
     memory_gb : float
@@ -128,6 +129,7 @@ def run_graph(
         Even where Nipype took it for one more node that failed.
     """
     from spinalprep.interfaces.sct import forget_failed
+    from spinalprep.plugins.choice import make_plugin
 
     crash_dir.mkdir(parents=True, exist_ok=True)
     for path in crash_dir.glob('crash-*.txt'):
@@ -145,10 +147,13 @@ def run_graph(
     }
     forget_failed(Path(workflow.base_dir))
     watcher = Watcher(plugin, crash_dir, listener)
+    arguments = {**(plugin_args or {}), 'status_callback': watcher}
+    if plugin == 'multiproc':
+        arguments |= {'n_procs': nprocs, 'memory_gb': memory_gb, 'raise_insufficient': False}
     error = None
     with _logging_to(log), _ending_workers():
         try:
-            workflow.run(plugin=_plugin(plugin, nprocs, memory_gb, watcher))
+            workflow.run(plugin=make_plugin(plugin, arguments))
         except Exception as raised:  # noqa: BLE001 - any node's error comes here; it is judged
             error = f'{type(raised).__name__}: {raised}'
     summary = None
@@ -157,19 +162,6 @@ def run_graph(
     crashes = read_crashes(crash_dir)
     _stop_if_interrupted(crashes)
     return Outcome(summary, crashes, watcher.commands(), error)
-
-
-def _plugin(name: Plugin, nprocs: int, memory_gb: float, watcher: Watcher) -> Any:
-    """A plugin of Nipype, ready to run."""
-    from nipype.pipeline.plugins import LinearPlugin
-
-    from spinalprep.plugins import GuardedMultiProc
-
-    arguments = {'status_callback': watcher}
-    if name == 'linear':
-        return LinearPlugin(arguments)
-    resources = {'n_procs': nprocs, 'memory_gb': memory_gb, 'raise_insufficient': False}
-    return GuardedMultiProc(arguments | resources)
 
 
 def _stop_if_interrupted(crashes: list[Crash]) -> None:

@@ -19,11 +19,15 @@ from spinalprep import atomic, products, sidecars
 from spinalprep.demands import ImageSize, largest_gb
 from spinalprep.errors import InputImageError, SpinalprepError, UsageError
 from spinalprep.layout import Layout
+from spinalprep.plugins.choice import is_batch
 from spinalprep.selection import Target
 
 if TYPE_CHECKING:
     from spinalprep.policy import Policy
     from spinalprep.toolbox import Toolbox
+
+FOLLOWED = 16
+"""Subjects under way at once where their nodes run on other computers."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ class Run:
     bids_dir: Path
     policy: Policy
     toolbox: Toolbox
-    plugin: Literal['linear', 'multiproc'] = 'linear'
+    plugin: str = 'linear'
+    """``linear``, ``multiproc``, ``slurm``, or another one of Nipype's."""
+    plugin_args: Mapping[str, Any] = field(default_factory=dict)
     nprocs: int = 1
     omp_nthreads: int = 1
     memory_gb: float = math.inf
@@ -51,7 +57,9 @@ class Run:
 
     def at_once(self, targets: Sequence[Target]) -> int:
         """How many subjects to run side by side, each with the threads that a command may use."""
-        if self.plugin == 'linear' or not targets:
+        if is_batch(self.plugin):
+            return max(min(len(targets), FOLLOWED), 1)
+        if self.plugin != 'multiproc' or not targets:
             return 1
         most = min(len(targets), self.nprocs // self.omp_nthreads)
         room = self.memory_gb / max(self.memory_of(target) for target in targets)

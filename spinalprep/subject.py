@@ -178,6 +178,7 @@ def _run_candidate(
         crash_dir=run.layout.crashes(target.label),
         log=run.layout.log(target.label),
         plugin=run.plugin,
+        plugin_args=run.plugin_args,
         nprocs=run.nprocs,
         memory_gb=run.memory_gb,
         listener=_noting(run.layout.state(target.label), listener),

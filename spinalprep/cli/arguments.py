@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from spinalprep import __version__
@@ -289,11 +290,42 @@ def _add_resources(target: argparse.ArgumentParser) -> None:
         const='failed',
         help='run only subjects that did not complete',
     )
-    target.add_argument(
+    how = target.add_mutually_exclusive_group()
+    how.add_argument(
         '--plugin',
-        choices=['linear', 'multiproc'],
-        help='how Nipype runs the graph (default: multiproc with more than one processor)',
+        choices=['linear', 'multiproc', 'slurm'],
+        help='how Nipype runs the graph: node by node, side by side on this computer, or each '
+        'node as a job of a Slurm cluster (default: multiproc with more than one processor)',
     )
+    how.add_argument(
+        '--use-plugin',
+        type=Path,
+        metavar='FILE',
+        help='another plugin of Nipype: YAML with "plugin" and "plugin_args"',
+    )
+    target.add_argument(
+        '--slurm-args',
+        metavar='OPTIONS',
+        help='more options of sbatch for each job, in quotes, such as '
+        '"--partition=long --account=mylab"',
+    )
+
+
+def joined(argv: Sequence[str]) -> list[str]:
+    """The arguments, with values that look like options joined to theirs.
+
+    Examples
+    --------
+    >>> joined(['--plugin', 'slurm', '--slurm-args', '--partition=long'])
+    ['--plugin', 'slurm', '--slurm-args=--partition=long']
+    """
+    found: list[str] = []
+    for word in argv:
+        if found and found[-1] == '--slurm-args':
+            found[-1] = f'--slurm-args={word}'
+        else:
+            found.append(word)
+    return found
 
 
 def _add_array(target: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from spinalprep.cli.arguments import COMMANDS, bids_app_parser, parser
+from spinalprep.cli.arguments import COMMANDS, bids_app_parser, joined, parser
 from spinalprep.errors import ExitCode, SpinalprepError
 from spinalprep.processes import interruptible
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Nipype asks the internet for its newest version at the first interface otherwise
     os.environ.setdefault('NIPYPE_NO_ET', '1')
     os.environ.setdefault('NO_ET', '1')
-    argv = list(sys.argv[1:] if argv is None else argv)
+    argv = joined(sys.argv[1:] if argv is None else argv)
     if not argv:
         parser().print_help()
         return ExitCode.USAGE

@@ -6,10 +6,10 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spinalprep import datasets
 from spinalprep.errors import NothingToRunError, UsageError
@@ -29,6 +29,9 @@ _SHOWN = 20
 
 MOST_THREADS = 8
 """Threads beyond which SCT's commands gain nothing that is worth a processor."""
+
+BATCH_THREADS = 4
+"""Threads of one command where the cluster's computers are not known."""
 
 
 @dataclass
@@ -144,11 +147,13 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     ----------
     arguments : Namespace
         With ``sct``, ``template``, ``gpu``, ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``,
-        ``again`` and ``clean_work``.
+        ``slurm_args``, ``use_plugin``, ``again`` and ``clean_work``.
     choice : Choice
 
     Raises
     ------
+    UsageError
+        If arguments do not go together.
     ToolboxError
         If SCT, its models or the template can't serve.
     """
@@ -165,6 +170,7 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
             policy=policy,
             toolbox=toolbox,
             plugin=granted.plugin,
+            plugin_args=granted.plugin_args,
             nprocs=granted.nprocs,
             omp_nthreads=granted.omp_nthreads,
             memory_gb=granted.memory_gb,
@@ -201,6 +207,7 @@ class Resources:
     omp_nthreads: int
     memory_gb: float
     plugin: str
+    plugin_args: Mapping[str, Any] = field(default_factory=dict)
 
 
 def resources(arguments: Namespace, machine: Machine | None = None) -> Resources:
@@ -209,16 +216,45 @@ def resources(arguments: Namespace, machine: Machine | None = None) -> Resources
     Parameters
     ----------
     arguments : Namespace
-        With ``nprocs``, ``omp_nthreads``, ``mem`` and ``plugin``.
+        With ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``, ``slurm_args`` and
+        ``use_plugin``.
     machine : Machine, optional
         What is there for all that is not given; this machine by default.
     """
     machine = machine or this_machine()
-    nprocs = arguments.nprocs or machine.processors
-    plugin = arguments.plugin or ('multiproc' if nprocs > 1 else 'linear')
-    at_once = 2 if plugin == 'multiproc' else 1
-    threads = arguments.omp_nthreads or max(1, min(nprocs // at_once, MOST_THREADS))
-    return Resources(nprocs, threads, arguments.mem or machine.memory_gb, plugin)
+    plugin, args = _plugin(arguments)
+    nprocs = arguments.nprocs or args.pop('n_procs', None) or machine.processors
+    memory_gb = arguments.mem or args.pop('memory_gb', None) or machine.memory_gb
+    plugin = plugin or ('multiproc' if nprocs > 1 else 'linear')
+    # elsewhere the computers are others than this one
+    threads = BATCH_THREADS
+    if plugin in ('linear', 'multiproc'):
+        at_once = 2 if plugin == 'multiproc' else 1
+        threads = max(1, min(nprocs // at_once, MOST_THREADS))
+    return Resources(nprocs, arguments.omp_nthreads or threads, memory_gb, plugin, args)
+
+
+def _plugin(arguments: Namespace) -> tuple[str | None, dict[str, Any]]:
+    """Name and arguments of the plugin, as far as they were given.
+
+    Raises
+    ------
+    UsageError, ClusterError
+    """
+    from spinalprep.plugins import slurm_queue
+    from spinalprep.plugins.choice import read_plugin_file
+
+    name, args = arguments.plugin, {}
+    if arguments.use_plugin is not None:
+        name, args = read_plugin_file(arguments.use_plugin)
+    if arguments.slurm_args is not None:
+        if name != 'slurm':
+            raise UsageError('--slurm-args goes with --plugin slurm')
+        slurm_queue.split_args(arguments.slurm_args)  # told now, not at the first job
+        args['sbatch_args'] = f'{args.get("sbatch_args") or ""} {arguments.slurm_args}'.strip()
+    if name == 'slurm':
+        slurm_queue.require()
+    return name, args
 
 
 def _select(

@@ -26,7 +26,7 @@ from spinalprep.errors import ClusterError
 from spinalprep.locks import Held, held
 from spinalprep.plugins import slurm_queue as queue
 from spinalprep.plugins.slurm_guard import PATIENCE_S, Guard
-from spinalprep.plugins.slurm_task import SCRIPT, Task, new_task, split_args
+from spinalprep.plugins.slurm_task import SCRIPT, Task, new_task
 
 
 class GuardedSLURM(SLURMPlugin):
@@ -82,7 +82,7 @@ class GuardedSLURM(SLURMPlugin):
     def __init__(self, plugin_args: dict[str, Any] | None = None):
         args = {'max_jobs': 100, **(plugin_args or {})}
         super().__init__(plugin_args=args)
-        self._user_args = split_args(self._sbatch_args or '')
+        self._user_args = queue.split_args(self._sbatch_args or '')
         self._poll_s = float(args.get('poll_s', 10))
         self._result_timeout_s = float(args.get('result_timeout_s', 60))
         self._controller_timeout_s = float(args.get('controller_timeout_s', 3600))

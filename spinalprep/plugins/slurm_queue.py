@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -16,9 +17,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinalprep.errors import ClusterError
+from spinalprep.errors import ClusterError, UsageError
 
 COMMANDS = ('sbatch', 'squeue', 'scancel', 'scontrol')
+
+_PER_GRAPH = frozenset(
+    ['-W', '--wait', '--wrap', '-a', '--array', '--test-only', '-h', '--help', '-V', '--version']
+)
+"""Options of sbatch that can't be given to each job."""
 
 ANSWER_S = 120.0
 """Seconds that a command may take: longer than Slurm's own patience with a controller."""
@@ -108,6 +114,30 @@ def require() -> None:
             f"Slurm's {', '.join(missing)} not found on PATH: run where jobs can be submitted "
             '(a login node, not inside a container), or choose another --plugin'
         )
+
+
+def split_args(text: str) -> list[str]:
+    """Options of sbatch from one text, as a shell would split it.
+
+    Raises
+    ------
+    UsageError
+        If there is one that can't be given to each job, or a quote is not closed.
+
+    Examples
+    --------
+    >>> split_args('--partition=long --comment "one by one"')
+    ['--partition=long', '--comment', 'one by one']
+    """
+    try:
+        given = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f'options of sbatch: {error}: {text}') from None
+    for item in given:
+        name = item.partition('=')[0]
+        if name in _PER_GRAPH:
+            raise UsageError(f'options of sbatch: {name} can not be given to each job: {text}')
+    return given
 
 
 def submit(script: Path, options: Sequence[str]) -> int:

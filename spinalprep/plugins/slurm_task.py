@@ -16,8 +16,8 @@ from typing import Any
 from nipype.interfaces.base import isdefined
 from nipype.utils.filemanip import savepkl
 
-from spinalprep.errors import JobLost, UsageError
-from spinalprep.plugins.slurm_queue import Ending
+from spinalprep.errors import JobLost
+from spinalprep.plugins.slurm_queue import Ending, split_args
 from spinalprep.plugins.slurm_worker import OUTCOME, TASK
 
 SCRIPT = 'spinalprep-job.sh'
@@ -44,11 +44,6 @@ _WORDS = {
     'REVOKED': 'the cluster took it back',
 }
 """Ends of a job after which no word of its node is waited for."""
-
-_PER_GRAPH = frozenset(
-    ['-W', '--wait', '--wrap', '-a', '--array', '--test-only', '-h', '--help', '-V', '--version']
-)
-"""Options of sbatch that can't be given to each job."""
 
 
 @dataclass
@@ -214,27 +209,3 @@ def new_task(node: Any, folder: Path, user_args: Sequence[str], minutes: int) ->
     if given:
         asked += f', and for {shlex.join(given)}'
     return Task(node, folder, [*options, *given], asked)
-
-
-def split_args(text: str) -> list[str]:
-    """Options of sbatch from one text, as a shell would split it.
-
-    Raises
-    ------
-    UsageError
-        If there is one that can't be given to each job, or a quote is not closed.
-
-    Examples
-    --------
-    >>> split_args('--partition=long --comment "one by one"')
-    ['--partition=long', '--comment', 'one by one']
-    """
-    try:
-        given = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f'options of sbatch: {error}: {text}') from None
-    for item in given:
-        name = item.partition('=')[0]
-        if name in _PER_GRAPH:
-            raise UsageError(f'options of sbatch: {name} can not be given to each job: {text}')
-    return given
