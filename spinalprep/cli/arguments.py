@@ -342,12 +342,6 @@ def _add_array(target: argparse.ArgumentParser) -> None:
         help='with --array-script: working files go to this folder of each node, such as '
         "'$TMPDIR' (read on the node), and are removed after each task",
     )
-    target.add_argument(
-        '--slurm-args',
-        default='',
-        metavar='...',
-        help='further options of sbatch: --slurm-args="--account=spine --partition=long"',
-    )
 
 
 def _positive(text: str) -> int:

@@ -82,7 +82,7 @@ def write_array_script(arguments: Namespace, plan: Plan) -> ExitCode:
         nprocs=nprocs,
         memory_mb=math.ceil(memory_gb * 1e9 / 2**20),
         minutes=TASK_MINUTES,
-        slurm_args=arguments.slurm_args,
+        slurm_args=arguments.slurm_args or '',
         scratch=arguments.array_scratch,
     )
     atomic.write_text(path, text)
