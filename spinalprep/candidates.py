@@ -79,6 +79,11 @@ class Target:
         return {'sub': self.subject} | ({'ses': self.session} if self.session else {})
 
     @property
+    def selected(self) -> bool:
+        """Whether it gets a record: it has images to try, or the user named it."""
+        return bool(self.candidates) or self.asked
+
+    @property
     def absent(self) -> tuple[Path, ...]:
         """Annexed images whose content is not on this machine."""
         return tuple(item.path for item in self.dropped if item.absent)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from spinalprep.geometry import read_geometry
 
 if TYPE_CHECKING:
     from spinalprep.policy import Crop
@@ -39,20 +41,19 @@ class ImageSize:
         crop : Crop
             The policy's margins. The cord itself is taken to stray as far as `STRAYS_MM`.
         """
-        import nibabel as nb
-        import numpy as np
-
-        try:
-            image = nb.load(path)
-            sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
-            shape = np.array(image.shape[:3])
-        except (OSError, ValueError, AttributeError, nb.filebasedimages.ImageFileError):
+        geometry = read_geometry(path)
+        if geometry is None:
             return cls()  # whoever runs it tells what is wrong with it
-        margins = 2 * crop.left_right_mm, crop.anterior_mm + crop.posterior_mm
-        limits = np.array([*np.add(margins, STRAYS_MM), np.inf])
-        axes = np.argmax(np.abs(image.affine[:3, :3]), axis=0)
-        kept = np.minimum(shape, limits[axes] / np.maximum(sizes, 1e-6))
-        return cls(float(shape.prod()) / 1e6, float(kept.prod()) / 1e6)
+        limits = (
+            2 * crop.left_right_mm + STRAYS_MM[0],
+            crop.anterior_mm + crop.posterior_mm + STRAYS_MM[1],
+            math.inf,
+        )
+        kept = (
+            min(number, limit / max(mm, 1e-6))
+            for number, mm, limit in zip(geometry.voxels, geometry.voxel_mm, limits, strict=True)
+        )
+        return cls(math.prod(geometry.voxels) / 1e6, math.prod(kept) / 1e6)
 
 
 def memory_gb(kind: str, command: str, megavoxels: float) -> float:
@@ -93,5 +94,6 @@ def _commands(kind: str) -> Mapping[str, Any]:
 def _table() -> Mapping[str, Any]:
     import yaml
 
-    text = files('spinalprep.data').joinpath('resources.yaml').read_text(encoding='utf-8')
-    return yaml.safe_load(text)
+    from spinalprep.data import load
+
+    return yaml.safe_load(load('resources.yaml').read_text(encoding='utf-8'))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from pathlib import Path
 from spinalprep import __version__, atomic, runs
 from spinalprep.locks import Held, held
 from spinalprep.pages import write_dataset_page
-from spinalprep.record import COMPLETED, Record
+from spinalprep.record import COMPLETED, Record, last_status
 from spinalprep.runs import Run
 from spinalprep.selection import Target
 from spinalprep.sidebyside import side_by_side
 from spinalprep.subject import record_of_lost, run_target, write_page
-from spinalprep.unchanged import unchanged
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def run_targets(
         One per target that was not skipped, each already written.
     """
     listeners = listeners or Listeners()
-    chosen = [target for target in targets if target.candidates or target.asked]
+    chosen = [target for target in targets if target.selected]
     if run.again == 'failed':
         chosen = [target for target in chosen if not _completed(target, run)]
     runs.write_description(run)
@@ -127,8 +125,7 @@ def _reusable(target: Target, run: Run) -> Record | None:
     """The record of the last run, where it still holds; by the holder of the lock."""
     if run.again == 'all':
         return None
-    layout = run.layout
-    known = unchanged(layout.record(target.label), layout.derivatives, **run.decided(target))
+    known = run.last_result(target)
     if known is not None:
         known.reused = True
     return known
@@ -136,11 +133,7 @@ def _reusable(target: Target, run: Run) -> Record | None:
 
 def _completed(target: Target, run: Run) -> bool:
     """Whether the last run of a subject completed, by its record."""
-    try:
-        content = json.loads(run.layout.record(target.label).read_text(encoding='utf-8'))
-        return content['status'] == COMPLETED
-    except (OSError, ValueError, KeyError):
-        return False
+    return last_status(run.layout.record(target.label)) == COMPLETED
 
 
 def _run_once(target: Target, run: Run, listeners: Listeners, *, wait: bool = False) -> Record:

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing.context import BaseContext
 
 _PR_SET_PDEATHSIG = 1
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -18,6 +21,12 @@ def die_with_parent() -> None:
     """Be killed when the process that waits for us is, on Linux; elsewhere go on in vain."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def process_context() -> BaseContext:
+    """How to start processes: a fork shares what is imported already, elsewhere from nothing."""
+    methods = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context('fork' if 'fork' in methods else 'spawn')
 
 
 @contextmanager
@@ -48,3 +57,54 @@ def interruptible(*, once: bool = False) -> Iterator[None]:
     finally:
         for number, handler in zip(SIGNALS, previous, strict=True):
             signal.signal(number, handler)
+
+
+class Heir:
+    """A process that cleans up after us, should we be killed.
+
+    Lives as long as we do. When our end of its pipe closes, however we die, it reads to the end
+    what it was told, a line each, and does what is due; after a line ``done`` nothing is.
+
+    Parameters
+    ----------
+    code : str
+        Python code, for an interpreter without site packages; reads ``sys.stdin``.
+    *arguments : str
+        Its ``sys.argv[1:]``.
+    environment : mapping, optional
+        Ours if not given.
+    """
+
+    def __init__(self, code: str, *arguments: str, environment: Mapping[str, str] | None = None):
+        self._process = subprocess.Popen(
+            [sys.executable, '-I', '-S', '-c', code, *arguments],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+
+    def tell(self, text: object) -> None:
+        """Tell it a line.
+
+        Raises
+        ------
+        OSError
+            If it is gone.
+        """
+        self._process.stdin.write(f'{text}\n')
+        self._process.stdin.flush()
+
+    def leave(self) -> None:
+        """Let it do what is due."""
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def dismiss(self) -> None:
+        """Let it end: nothing is left to do."""
+        with suppress(OSError):
+            self.tell('done')
+        self.leave()
+        self._process.wait()

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from spinalprep.candidates import Candidate
+from spinalprep.geometry import Geometry, read_geometry
 
 HEAD_FIELD_MM = (140.0, 190.0)
 """Field of view, left–right and front–back, from which on a whole head fits in. Adult heads are
@@ -31,25 +31,12 @@ _SPINE = re.compile(r'spin(e|al)|cord|cerv|thorac|lumb|neck|medulla|^sc$', re.IG
 _BRAIN = re.compile(r'brain|head|crani|cereb', re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Field of view and voxels along the axes nearest to left–right, front–back, head–foot."""
-
-    voxels: tuple[int, int, int]
-    voxel_mm: tuple[float, float, float]
-
-    @property
-    def field_mm(self) -> tuple[float, float, float]:
-        """Size of the field of view."""
-        a, b, c = (n * mm for n, mm in zip(self.voxels, self.voxel_mm, strict=True))
-        return a, b, c
-
-
 def hint(candidate: Candidate) -> str:
     """What ``acq-`` says that the image was made of: ``spine``, ``brain``, or nothing.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> names = ('cspine', 'spinalCord', 'brain', 'headneck', 'mprage')
     >>> [hint(Candidate(Path(), '1', None, 'T2w', (('acq', name),))) for name in names]
     ['spine', 'spine', 'brain', '', '']
@@ -59,31 +46,6 @@ def hint(candidate: Candidate) -> str:
     if spine == brain:
         return ''
     return 'spine' if spine else 'brain'
-
-
-def read_geometry(path: Path) -> Geometry | None:
-    """Geometry by a file's header, which alone is read; None where it makes no sense.
-
-    Parameters
-    ----------
-    path : Path
-        NIfTI file.
-    """
-    import nibabel as nb
-    import numpy as np
-
-    try:
-        image = nb.load(path)
-        axes = nb.io_orientation(image.affine)[:, 0]
-    except (nb.filebasedimages.ImageFileError, nb.spatialimages.HeaderDataError, OSError,
-            EOFError, ValueError, np.linalg.LinAlgError):  # fmt: skip
-        return None
-    sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
-    if len(image.shape) < 3 or not np.array_equal(np.sort(axes), (0, 1, 2)):
-        return None
-    order = [int(np.flatnonzero(axes == axis)[0]) for axis in range(3)]
-    voxels, voxel_mm = zip(*((int(image.shape[k]), float(sizes[k])) for k in order), strict=True)
-    return Geometry(voxels, voxel_mm)
 
 
 def plausible_cord_mm(geometry: Geometry, said: str = '') -> float:

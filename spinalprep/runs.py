@@ -21,9 +21,11 @@ from spinalprep.errors import InputImageError, SpinalprepError, UsageError
 from spinalprep.layout import Layout
 from spinalprep.plugins.choice import is_batch
 from spinalprep.selection import Target
+from spinalprep.unchanged import unchanged
 
 if TYPE_CHECKING:
     from spinalprep.policy import Policy
+    from spinalprep.record import Record
     from spinalprep.toolbox import Toolbox
 
 FOLLOWED = 16
@@ -127,6 +129,11 @@ class Run:
             **{key: versions[key] for key in ('spinalprep', 'sct', 'sct_kind', 'template')},
             'models': versions['models'],
         }
+
+    def last_result(self, target: Target) -> Record | None:
+        """The record of a subject's last run, where it still holds."""
+        layout = self.layout
+        return unchanged(layout.record(target.label), layout.derivatives, **self.decided(target))
 
     def template_grid(self) -> dict[str, Any] | None:
         """Shape and affine of the template, for ``check``: the template may be gone by then."""

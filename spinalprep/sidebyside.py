@@ -6,7 +6,6 @@ A process that is killed is a task that failed, and nothing else is lost; none o
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from spinalprep.errors import WorkerKilled
-from spinalprep.processes import die_with_parent, interruptible
+from spinalprep.processes import die_with_parent, interruptible, process_context
 
 Task = TypeVar('Task')
 
@@ -63,9 +62,7 @@ def side_by_side(
     KeyboardInterrupt
         If a task was interrupted; the others are, too.
     """
-    # a fork shares what is imported already; elsewhere a process starts from nothing
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('fork' if 'fork' in methods else 'spawn')
+    context = process_context()
     waiting = deque(tasks)
     running: dict[Connection, _Running] = {}
     try:
@@ -95,13 +92,11 @@ def _hear(
         kind, content = connection.recv()
     except (EOFError, OSError):
         item.process.join()
-        kind, content = (
-            'result',
-            WorkerKilled(
-                'the process of this subject ended without a word '
-                f'(exit code {item.process.exitcode}), probably because memory ran out. '
-                'Raise --mem, or lower --nprocs, and give the same command again'
-            ),
+        kind = 'result'
+        content = WorkerKilled(
+            'the process of this subject ended without a word '
+            f'(exit code {item.process.exitcode}), probably because memory ran out. '
+            'Raise --mem, or lower --nprocs, and give the same command again'
         )
     if kind == 'told':
         heard(item.task, *content)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from spinalprep.candidates import Candidate
-from spinalprep.ranking import Geometry, describe, plausible_cord_mm, rank, read_geometry
+from spinalprep.geometry import Geometry, read_geometry
+from spinalprep.ranking import describe, plausible_cord_mm, rank
 from tests.datasets import BRAIN, SPINE, image
 
 SAGITTAL = ((15, 512, 512), (3.3, 0.5, 0.5))

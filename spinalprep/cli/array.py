@@ -9,7 +9,6 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import spinalprep
@@ -43,11 +42,13 @@ def write_array_script(arguments: Namespace, plan: Plan) -> ExitCode:
     """
     import jinja2
 
+    from spinalprep.data import load
+
     scoped = getattr(arguments, 'scope', None) is not None
     tasks, memory = [], 0.0
     for run, targets in plan.runs:
         for target in targets:
-            if not target.candidates and not target.asked:
+            if not target.selected:
                 continue
             session = ['--session-label', target.session] if target.session else []
             dataset = ['--dataset-key', run.layout.dataset] if scoped else []
@@ -68,7 +69,7 @@ def write_array_script(arguments: Namespace, plan: Plan) -> ExitCode:
         comment_end_string='#>',
     )
     environment.filters['quote'] = lambda value: shlex.quote(str(value))
-    template = files('spinalprep.data').joinpath('array_job.sh').read_text(encoding='utf-8')
+    template = load('array_job.sh').read_text(encoding='utf-8')
     python = [sys.executable, '-m', 'spinalprep']
     text = environment.from_string(template).render(
         version=spinalprep.__version__,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from argparse import Namespace
@@ -17,10 +16,9 @@ from spinalprep.demands import ImageSize
 from spinalprep.errors import ExitCode, ToolboxError
 from spinalprep.estimates import Estimate, estimate
 from spinalprep.ranking import describe
-from spinalprep.record import COMPLETED
+from spinalprep.record import COMPLETED, last_status
 from spinalprep.runs import Run
 from spinalprep.selection import Candidate, Target
-from spinalprep.unchanged import unchanged
 
 
 def dry_run(arguments: Namespace, found: Sequence[Source], problems: Sequence[str] = ()) -> int:
@@ -93,10 +91,8 @@ def _decision(target: Target, source: Source, run: Run | None, again: str) -> tu
     """Whether a subject would run, and why."""
     if not target.candidates:
         return False, f'{"rejected" if target.asked else "skipped"}, {target.why_skipped}'
-    path = source.layout.record(target.label)
-    try:
-        last = json.loads(path.read_text(encoding='utf-8'))['status']
-    except (OSError, ValueError, KeyError, TypeError):
+    last = last_status(source.layout.record(target.label))
+    if last is None:
         return True, 'runs, it has no record yet'
     if last != COMPLETED:
         return True, f'runs, its last run ended as {last}'
@@ -106,7 +102,7 @@ def _decision(target: Target, source: Source, run: Run | None, again: str) -> tu
         return True, 'runs again, although it has completed (--force)'
     if run is None:
         return False, 'has completed; whether it would run again can not be told without SCT'
-    if unchanged(path, source.layout.derivatives, **run.decided(target)):
+    if run.last_result(target):
         return False, 'taken as it is, it has completed and nothing has changed'
     return True, 'runs again, image, policy or version changed, or files are gone'
 

@@ -26,16 +26,14 @@ def execute(plan: Plan) -> ExitCode:
         ``OK`` if every subject completed without FAIL and every dataset could be run.
     """
     found: list[tuple[Run, Record]] = []
-    total = sum(
-        bool(target.candidates or target.asked) for _, targets in plan.runs for target in targets
-    )
+    total = sum(target.selected for _, targets in plan.runs for target in targets)
     with Progress(total) as progress:
         listeners = Listeners(progress.started, _say_waiting, progress.node, progress.ended)
         for run, targets in plan.runs:
             found += [(run, record) for record in run_targets(targets, run, listeners)]
     for run, targets in plan.runs:
         for target in targets:
-            if not target.candidates and not target.asked:
+            if not target.selected:
                 print(f'{run.layout.dataset} {target.label}: skipped, {target.why_skipped}')
     for run, record in found:
         print(describe(run, record))

@@ -247,14 +247,13 @@ def _plugin(arguments: Namespace) -> tuple[str | None, dict[str, Any]]:
     name, args = arguments.plugin, {}
     if arguments.use_plugin is not None:
         name, args = read_plugin_file(arguments.use_plugin)
-    for_tasks = getattr(arguments, 'array_script', None) is not None
-    if arguments.slurm_args is not None and not (for_tasks and name != 'slurm'):
-        if name != 'slurm':
-            raise UsageError('--slurm-args goes with --plugin slurm or --array-script')
-        slurm_queue.split_args(arguments.slurm_args)  # told now, not at the first job
-        args['sbatch_args'] = f'{args.get("sbatch_args") or ""} {arguments.slurm_args}'.strip()
     if name == 'slurm':
+        if arguments.slurm_args is not None:
+            slurm_queue.split_args(arguments.slurm_args)  # told now, not at the first job
+            args['sbatch_args'] = f'{args.get("sbatch_args") or ""} {arguments.slurm_args}'.strip()
         slurm_queue.require()
+    elif arguments.slurm_args is not None and getattr(arguments, 'array_script', None) is None:
+        raise UsageError('--slurm-args goes with --plugin slurm or --array-script')
     return name, args
 
 

@@ -8,7 +8,6 @@ has a process: one that ends without a result is a node that failed, and nothing
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from multiprocessing.connection import Connection
@@ -19,7 +18,7 @@ import numpy as np
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
 
 from spinalprep.errors import WorkerKilled
-from spinalprep.processes import die_with_parent
+from spinalprep.processes import die_with_parent, process_context
 
 
 class GuardedMultiProc(MultiProcPlugin):
@@ -45,9 +44,7 @@ class GuardedMultiProc(MultiProcPlugin):
 
     def __init__(self, plugin_args: dict[str, Any] | None = None):
         super().__init__(plugin_args=plugin_args)
-        methods = multiprocessing.get_all_start_methods()
-        # a fork shares what is imported already; elsewhere a process starts from nothing
-        self._context = multiprocessing.get_context('fork' if 'fork' in methods else 'spawn')
+        self._context = process_context()
         self._workers: dict[int, tuple[Any, Connection, Any]] = {}
         self._last: tuple[int, int] | None = None
 

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from contextlib import suppress
 
 from spinalprep.plugins import slurm_queue as queue
+from spinalprep.processes import Heir
 
 PATIENCE_S = 60.0
 """How long to wait until cancelled jobs are gone."""
 
-# Lives as long as we do. When our end of its pipe closes, however we die, it cancels the jobs
-# whose numbers it was told, and insists for ten minutes where the controller is away.
+# Cancels the jobs whose numbers it was told, and insists for ten minutes where the controller is
+# away.
 _GUARD = """
 import subprocess, sys, time
 lines = sys.stdin.read().split()
@@ -31,18 +30,10 @@ class Guard:
 
     def __init__(self) -> None:
         self._jobs: set[int] = set()
-        self._process: subprocess.Popen[str] | None = None
+        self._heir: Heir | None = None
 
     def __enter__(self) -> Guard:
-        self._process = subprocess.Popen(
-            [sys.executable, '-I', '-S', '-c', _GUARD],
-            env=queue.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            text=True,
-        )
+        self._heir = Heir(_GUARD, environment=queue.environment())
         return self
 
     def __exit__(self, *_) -> None:
@@ -50,27 +41,20 @@ class Guard:
         try:
             left = queue.end_all(self._jobs, PATIENCE_S)
         finally:  # a second interruption, too
-            if not left:
-                self._tell('done')
-            with suppress(OSError):
-                self._process.stdin.close()
-            if left:  # the process goes on
+            if left:
+                self._heir.leave()
                 listed = ', '.join(map(str, sorted(left)))
                 warnings.warn(f'Slurm still has the jobs {listed}: see squeue', stacklevel=2)
             else:
-                self._process.wait()
+                self._heir.dismiss()
             self._jobs.clear()
 
     def watch(self, number: int) -> None:
         """End this job, too."""
         self._jobs.add(number)
-        self._tell(number)
+        with suppress(OSError):
+            self._heir.tell(number)
 
     def forget(self, number: int | None) -> None:
         """This job has ended by itself."""
         self._jobs.discard(number)
-
-    def _tell(self, text: object) -> None:
-        with suppress(OSError):
-            self._process.stdin.write(f'{text}\n')
-            self._process.stdin.flush()

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,14 +15,14 @@ from pathlib import Path
 from time import monotonic
 
 import spinalprep
+from spinalprep.processes import Heir
 from spinalprep.toolbox import Toolbox
 
 GRACE_S = 5.0
 """Seconds between asking a process group to end and ending it."""
 
-# Lives as long as we do: when our end of its pipe closes, however we die, it ends the group whose
-# number it was told and removes the temp folder. SCT's launchers start a second interpreter, so
-# signals sent to the first process alone would leave the work running.
+# Ends the group whose number it was told, and removes the temp folder. SCT's launchers start a
+# second interpreter, so signals sent to the first process alone would leave the work running.
 _GUARD = """
 import os, signal, sys
 lines = sys.stdin.read().split('\\n')
@@ -196,26 +195,11 @@ def _guard(temp: str, stop: Sequence[str]) -> Iterator:
 
     What ends a container, which no signal to its starter reaches, is `stop`.
     """
-    guard = subprocess.Popen(
-        [sys.executable, '-I', '-S', '-c', _GUARD, temp, *stop],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        text=True,
-    )
-
-    def tell(text: object) -> None:
-        guard.stdin.write(f'{text}\n')
-        guard.stdin.flush()
-
+    heir = Heir(_GUARD, temp, *stop)
     try:
-        yield tell
+        yield heir.tell
     finally:
-        with suppress(BrokenPipeError):
-            tell('done')
-            guard.stdin.close()
-        guard.wait()
+        heir.dismiss()
 
 
 def _end_group(process: subprocess.Popen, *, gently: bool) -> None:
