@@ -162,12 +162,13 @@ def _run_candidate(
         omp_nthreads=run.omp_nthreads,
         size=ImageSize.of(candidate.path, run.policy.crop),
         precomputed=dict(given),
+        output_names=run.output_names,
         provenance=sidecars.provenance(
             source=run.uri(candidate.path),
             toolbox=run.toolbox_facts,
-            template=run.template_facts,
+            template=run.template_facts(candidate.modality),
             policy_digest=run.policy.digest(),
-            precomputed={name: str(path) for name, path in given.items()},
+            precomputed={name: run.uri(path) for name, path in given.items()},
         ),
     )
     if hasattr(workflow, 'visit_desc'):
@@ -284,6 +285,7 @@ def _new_record(target: Target, run: Run) -> Record:
         subject=target.subject,
         session=target.session,
         layout=run.layout.kind,
+        output_names=run.output_names,
         candidates=[
             {
                 'path': run.relative(candidate.path),

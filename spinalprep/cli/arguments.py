@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spinalprep import __version__
+from spinalprep.naming import SCHEMES
 from spinalprep.products import PRECOMPUTABLE, STEP
 
 COMMANDS = ('run', 'status', 'check', 'report', 'doctor', 'demo', 'find-cord')
@@ -152,6 +153,7 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
         default='auto',
         help='as for run, but without SCT the embedded stand-in is used (default: auto)',
     )
+    _add_names(demo)
     _add_resources(demo)
 
 
@@ -232,6 +234,16 @@ def _add_sct(target: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def _add_names(target: argparse.ArgumentParser) -> None:
+    target.add_argument(
+        '--output-names',
+        choices=SCHEMES,
+        default=SCHEMES[0],
+        help='file names of results: those that the later steps of the pipeline read, or names '
+        'that are valid in BIDS (default: %(default)s)',
+    )
+
+
 def _add_tools(target: argparse.ArgumentParser) -> None:
     _add_sct(target, 'auto')
     target.add_argument('--gpu', action='store_true', help='let the networks use a GPU')
@@ -245,6 +257,7 @@ def _add_tools(target: argparse.ArgumentParser) -> None:
         help=f'use a file instead of computing it; PRODUCT is {", ".join(PRECOMPUTABLE)}; PATH '
         'may hold {subject} and {session}; may be repeated',
     )
+    _add_names(target)
 
 
 def _add_resources(target: argparse.ArgumentParser) -> None:

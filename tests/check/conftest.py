@@ -10,8 +10,9 @@ import pytest
 
 from spinalprep.driver import run_targets
 from spinalprep.layout import Layout
+from spinalprep.naming import location
 from spinalprep.policy import Policy
-from spinalprep.products import file_name, product
+from spinalprep.products import product
 from spinalprep.runs import Run
 from spinalprep.selection import select
 from spinalprep.toolbox import Toolbox
@@ -45,8 +46,7 @@ def layout(finished, tmp_path):
 def path_of(layout, name):
     """File of a product or figure of the first subject."""
     item = product(name)
-    file = file_name(item, {'sub': '01'}, 'T2w', path='rootlet')
-    return layout.derivatives / 'sub-01' / item.folder / file
+    return layout.derivatives / location(item, {'sub': '01'}, 'T2w', path='rootlet')
 
 
 def rewrite(path, change, **header):
