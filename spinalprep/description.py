@@ -14,16 +14,16 @@ BIDS_VERSION = '1.10.0'
 
 _PAGES = {
     '*.html': 'pages of subjects and of the dataset: BIDS has no rule for reports',
-    'figures/': 'their figures: BIDS has no such folder',
+    'figures': 'their figures: BIDS has no such folder',
     'group_S2.*': 'table of all subjects: BIDS has no rule for tables of derivatives at the root',
-    'work/': 'working files, where a run was started in this folder',
+    'work': 'working files, where a run was started in this folder',
 }
 
 IGNORED: dict[str, dict[str, str]] = {
     'seed': {
         **_PAGES,
-        'anat/': 'names such as `_desc-cord_dseg_T2w` are not those of BIDS',
-        'xfm/': 'BIDS has no such folder',
+        'anat': 'names such as `_desc-cord_dseg_T2w` are not those of BIDS',
+        'xfm': 'BIDS has no such folder',
     },
     'bids': {
         **_PAGES,
@@ -31,7 +31,9 @@ IGNORED: dict[str, dict[str, str]] = {
         '*_morph.*': 'morphometry: BIDS has no rule for measurements of a structure yet',
     },
 }
-"""Naming scheme → what a BIDS validator is told to leave alone, and why."""
+"""Naming scheme → what a BIDS validator is told to leave alone, and why.
+
+Folders stand without a slash: the validator tests their paths so."""
 
 README = """\
 Anatomical cord references for spinal-cord fMRI, made by spinalprep.

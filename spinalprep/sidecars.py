@@ -32,7 +32,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
     'orientation_deg': _column('Angle of the long axis to right-left', 'degree'),
     'solidity': _column('Area over that of the convex hull'),
     'length_mm': _column('Length of cord', 'mm'),
-    'index': _column('Value in the image'),
+    'index': _column('Value in the image', Format='integer'),
     'name': _column('Structure that has this value'),
     'color': _column("Colour in this software's figures, hexadecimal"),
 }

@@ -218,7 +218,7 @@ def _take(outcome: execution.Outcome, candidate: Candidate, run: Run, record: Re
     else:
         record.figures = run.figures(dict(candidate.entities))
         _complete(outcome, record)
-        expected = products.names(products.expected(record.to_dict()))
+        expected = products.names(products.expected(record.to_dict(), products.PRODUCTS))
         missing = [name for name in expected if name not in record.products]
         if missing:
             _fail(record, 'NoResult', f'the graph ended without {", ".join(missing)}')

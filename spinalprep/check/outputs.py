@@ -69,13 +69,17 @@ def _check_dataset(out: Path, folder: Path, findings: Findings) -> None:
             roots.add(Layout(out, folder.name, content['layout']).derivatives)
     for root in sorted(roots):
         _check_description(root / DESCRIPTION, findings)
-    found = set()
+    found, schemes = set(), set()
     for path in sorted(folder.glob('*.json')):
         found.add(path.stem)
         content = _read_json(path, findings, path.stem)
         if content is not None:
             findings.subjects += 1
             _check_record(out, path, content, findings)
+            schemes.add(content.get('output_names'))
+    if len(schemes) > 1:
+        text = 'files have names of both schemes; to have one, run all with --output-names --force'
+        findings.warnings.append(Problem(folder, text))
     for label in selected.keys() - found:
         text = f'{label} was selected and has no record: run it again'
         findings.problems.append(Problem(folder / f'{label}.json', text, label))

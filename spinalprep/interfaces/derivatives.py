@@ -190,15 +190,19 @@ class SaveDerivatives(BaseInterface):
             if item.name in self._written:
                 target = self._written[item.name]
                 path = target.with_name(sidecar_name(target.name))
+                # what is told of the image holds; its table adds the columns
                 contents[path] = self._sidecar(item) | contents.get(path, {})
         for path, content in contents.items():
             atomic.write_json(path, content)
 
     def _command(self, item: Product) -> str | None:
-        """Command line of SCT that wrote an image, or the one that it was computed from."""
-        for name in (item.name, item.sources[0]):
+        """Command line of SCT that wrote an image, or the one that it alone was computed from."""
+        names = [] if item.columns else [item.name]
+        if names and len(item.sources) == 1 and item.sources[0] != 'cordref':
+            names += item.sources
+        for name in names:
             source = getattr(self.inputs, name, traits.Undefined)
-            if item.columns or not isdefined(source) or name in self._given:
+            if not isdefined(source) or name in self._given:
                 return None
             record = Path(source).parent / RECORD_FILE
             if record.is_file():
