@@ -35,7 +35,7 @@ def provenance(
     toolbox: Mapping[str, Any],
     template: Mapping[str, Any],
     policy_digest: str,
-    precomputed: Mapping[str, str],
+    precomputed: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """Facts that all sidecars of one anatomy share.
 
@@ -50,7 +50,7 @@ def provenance(
     policy_digest : str
         Short hash of the policy.
     precomputed : mapping
-        Product to the path of the file that was given for it.
+        Product to the file that was used instead of computing it: ``path``, ``origin``, ``uri``.
 
     Returns
     -------
@@ -63,6 +63,17 @@ def provenance(
         'policy_digest': policy_digest,
         'precomputed': dict(precomputed),
     }
+
+
+def origins(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Product → origin of the file that was used instead of computing it, by facts or record.
+
+    Examples
+    --------
+    >>> origins({'precomputed': {'cord_dseg': {'path': '/a', 'origin': 'manual', 'uri': '/a'}}})
+    {'cord_dseg': 'manual'}
+    """
+    return {name: item['origin'] for name, item in facts.get('precomputed', {}).items()}
 
 
 def generated_by(toolbox: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -127,7 +138,7 @@ def sidecar(
             cordref if item.space == 'cordref' else template.get('identity')
         )
     if given:
-        content['Sources'] = [*content['Sources'], str(given)]
+        content['Sources'] = [*content['Sources'], given['uri']]
     if item.kind == 'image':
         content['SkullStripped'] = False
     if labels:
@@ -138,7 +149,7 @@ def sidecar(
     if path:
         content['RegistrationPath'] = path
     content |= {
-        'Origin': 'given' if given else 'computed',
+        'Origin': given['origin'] if given else 'computed',
         'Verdict': verdict,
         'VerdictReasons': list(reasons),
         'GeneratedBy': generated_by(toolbox),

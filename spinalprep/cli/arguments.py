@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -245,6 +246,23 @@ def _add_tools(target: argparse.ArgumentParser) -> None:
         help=f'use a file instead of computing it; PRODUCT is {", ".join(PRECOMPUTABLE)}; PATH '
         'may hold {subject} and {session}; may be repeated',
     )
+    target.add_argument(
+        '--manual-dir',
+        type=Path,
+        metavar='DIR',
+        help='masks and labels corrected by hand, used instead of computing them: DIR holds '
+        "sub-*/[ses-*/]anat/ or the files themselves (default: the dataset's derivatives/labels, "
+        'unless the policy says no)',
+    )
+    target.add_argument(
+        '--derivatives',
+        action='append',
+        default=[],
+        type=_name_and_path,
+        metavar='NAME=PATH',
+        help='earlier results of spinalprep, used in the same way: the folder that holds sub-*; '
+        'sidecars call it NAME; may be repeated, the first one that has a product gives it',
+    )
 
 
 def _add_resources(target: argparse.ArgumentParser) -> None:
@@ -363,3 +381,12 @@ def _product_and_path(text: str) -> tuple[str, str]:
     if not found or not path:
         raise argparse.ArgumentTypeError(f'PRODUCT=PATH expected, got {text!r}')
     return name, path
+
+
+def _name_and_path(text: str) -> tuple[str, Path]:
+    name, found, path = text.partition('=')
+    if not found or not path or not re.fullmatch('[A-Za-z0-9_-]+', name) or name == 'raw':
+        raise argparse.ArgumentTypeError(
+            f'NAME=PATH expected, with a NAME of letters and digits other than raw, got {text!r}'
+        )
+    return name, Path(path)

@@ -16,7 +16,13 @@ FACTS = provenance(
     toolbox={'kind': 'installed', 'version': '7.2', 'models': {'spinalcord': 'sc@1'}},
     template={'name': 'PAM50', 'identity': 'PAM50@abc'},
     policy_digest='0123',
-    precomputed={'disc_labels': '/given/discs.nii.gz'},
+    precomputed={
+        'disc_labels': {
+            'path': '/given/discs.nii.gz',
+            'origin': 'given',
+            'uri': '/given/discs.nii.gz',
+        }
+    },
 )
 
 
