@@ -153,7 +153,7 @@ def test_what_resampling_loses_is_told():
 def test_labels_outside_the_image():
     away = AFFINE.copy()
     away[:3, 3] += (0, 0, 70)
-    with pytest.raises(UnusableImage, match='only 3% of it lies in the field.*another subject'):
+    with pytest.raises(UnusableImage, match=r'only 3% of it lies in the field.*another subject'):
         onto_grid(cord(away), empty_grid(cord()), 'mask')
 
 
