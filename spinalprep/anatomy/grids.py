@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import nibabel as nb
@@ -66,7 +67,7 @@ def conform(image: nb.spatialimages.SpatialImage) -> tuple[nb.Nifti1Image, list[
 def _read(image: nb.spatialimages.SpatialImage) -> np.ndarray:
     try:
         data = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UnusableImage(f'can not be read to its end ({error})') from error
     if data.dtype.kind not in 'iufb':
         raise UnusableImage(f'values of type {data.dtype}; real numbers are expected')
