@@ -44,9 +44,11 @@ def test_corrected_files_are_used_and_marked(world):
     relative = 'derivatives/labels/sub-01/anat/sub-01_T2w_labels-disc.nii.gz'
     assert record(world)['precomputed'] == {
         'disc_labels': {
-            'path': str(world / 'ds' / relative), 'origin': 'manual', 'uri': f'bids:raw:{relative}',
+            'path': str(world / 'ds' / relative),
+            'origin': 'manual',
+            'uri': f'bids:raw:{relative}',
         }
-    }  # fmt: skip
+    }
     sidecar = derivative(world, 'sub-01/anat/sub-01_desc-disc_labels_T2w.json')
     assert sidecar['Origin'] == 'manual'
     assert f'bids:raw:{relative}' in sidecar['Sources']
