@@ -121,9 +121,9 @@ _ADVICE = {
     'ToolboxError': 'Run spinalprep doctor: it says what of SCT is missing and how to mend it.',
     'InputImageError|not there': 'Look at the file that is named, or give another one.',
     'no registration|disc_labels': (
-        'Look at the figures. Discs or rootlets that you corrected can be given (--precomputed).'
+        'Look at the figures. Discs or rootlets that you corrected can be given (--manual-dir).'
     ),
-    'cord mask': 'Look at the figures. A corrected mask can be given (--precomputed cord_dseg=…).',
+    'cord mask': 'Look at the figures. A corrected mask can be given (--manual-dir).',
 }
 """Words of an error → what to do."""
 

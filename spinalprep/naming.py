@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from spinalprep.products import FIGURES, PATHS, WRITTEN, Product
 
@@ -116,6 +117,26 @@ def _in_bids_order(name: str) -> str:
     *entities, suffix = name.split('_')
     entities.sort(key=lambda entity: _BIDS_ORDER.index(entity.partition('-')[0]))
     return '_'.join([*entities, suffix])
+
+
+def source_uri(path: Path, bids_dir: Path | None) -> str:
+    """BIDS URI of a file of the source dataset; of another file, where it is on this machine.
+
+    Parameters
+    ----------
+    path, bids_dir : Path
+        Absolute.
+
+    Examples
+    --------
+    >>> source_uri(Path('/ds/sub-01/anat/sub-01_T2w.nii.gz'), Path('/ds'))
+    'bids:raw:sub-01/anat/sub-01_T2w.nii.gz'
+    >>> source_uri(Path('/elsewhere/cord.nii.gz'), Path('/ds'))
+    'file:///elsewhere/cord.nii.gz'
+    """
+    if bids_dir is not None and path.is_relative_to(bids_dir):
+        return f'bids:raw:{path.relative_to(bids_dir).as_posix()}'
+    return path.as_uri()
 
 
 def sidecar_name(name: str) -> str:

@@ -15,6 +15,7 @@ STEP = 'S2_anat_cordref'
 CONDITIONS = {
     'always': 'in every completed subject',
     'spine': 'where TotalSpineSeg ran or its map was given',
+    'canal': 'where there is a map of TotalSpineSeg, or the canal was given',
     'spine_or_discs': 'where there is a map of TotalSpineSeg, or numbered discs',
     'discs': 'where numbered discs were found or given',
     'levels': 'where discs number the levels along the cord',
@@ -74,7 +75,7 @@ PRODUCTS: tuple[Product, ...] = (
     Product(
         'canal_dseg', 'anat', '{source}_desc-canal_dseg_{modality}.nii.gz',
         '{source}_space-{modality}_label-canal_mask.nii.gz', 'mask', 'cordref',
-        'spine', "Mask of the spinal canal, the cord included (TotalSpineSeg's labels 1 and 2).",
+        'canal', "Mask of the spinal canal, the cord included (TotalSpineSeg's labels 1 and 2).",
         'canal', sources=('totalspineseg_dseg',),
     ),
     Product(
@@ -229,7 +230,9 @@ LANDMARKS = {'disc': 'disc_labels', 'rootlet': 'rootlets_dseg'}
 PATHS = tuple(LANDMARKS)
 """Registration paths."""
 
-PRECOMPUTABLE = ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg')
+PRECOMPUTABLE = (
+    'cord_dseg', 'canal_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg',
+)  # fmt: skip
 """Products that can be given instead of computed."""
 
 
@@ -280,7 +283,7 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
     item : Product
     record : mapping
         The record; ``spine``, ``discs``, ``levels`` and ``rootlets`` each with a
-        ``status``, and ``registration`` with ``other``.
+        ``status``, ``registration`` with ``other``, and ``precomputed``.
 
     Returns
     -------
@@ -295,9 +298,12 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
             (record.get(stage) or {}).get('status') in ('computed', 'given')
             for stage in ('spine', 'discs')
         )
+    if item.when == 'canal' and 'canal_dseg' in record.get('precomputed', {}):
+        return True
     if item.when == 'two_paths':
         return bool((record.get('registration') or {}).get('other'))
-    return (record.get(item.when) or {}).get('status') in ('computed', 'given')
+    stage = 'spine' if item.when == 'canal' else item.when
+    return (record.get(stage) or {}).get('status') in ('computed', 'given')
 
 
 def expected(record: Mapping[str, Any], items: Iterable[Product] = WRITTEN) -> tuple[Product, ...]:

@@ -77,7 +77,9 @@ class Record:
     template_grid: dict[str, Any] | None = None
     """``shape`` and ``affine`` of the template's image, as far as they were read."""
     policy: dict[str, Any] = field(default_factory=dict)
-    precomputed: dict[str, str] = field(default_factory=dict)
+    precomputed: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Product to the file used instead of computing it: ``path``, ``origin`` (given, manual,
+    derivative) and ``uri``."""
     inputs: dict[str, Any] = field(default_factory=dict)
     """What the result rests on, see :func:`spinalprep.unchanged.fingerprint`; empty unless
     completed."""

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import spinalprep
 from spinalprep import atomic, description, naming, products
 from spinalprep.demands import ImageSize, largest_gb
-from spinalprep.errors import InputImageError, SpinalprepError, UsageError
+from spinalprep.errors import InputImageError, SpinalprepError
+from spinalprep.given import GivenFiles
 from spinalprep.layout import Layout
 from spinalprep.plugins.choice import is_batch
-from spinalprep.selection import Target
+from spinalprep.selection import Candidate, Target
 from spinalprep.toolbox.template import CONTRAST_IDS, PART_IDS, template_files
 from spinalprep.unchanged import unchanged
 
@@ -48,8 +49,8 @@ class Run:
     omp_nthreads: int = 1
     memory_gb: float = math.inf
     """That MultiProc may plan, for all subjects that run side by side."""
-    precomputed: Mapping[str, str] = field(default_factory=dict)
-    """Product to the path given for it; ``{subject}`` and ``{session}`` stand for labels."""
+    given: GivenFiles = field(default_factory=GivenFiles)
+    """Where files come from that are used instead of being computed."""
     output_names: str = 'seed'
     """Scheme of file names, of :data:`spinalprep.naming.SCHEMES`."""
     again: Literal['changed', 'failed', 'all'] = 'changed'
@@ -86,8 +87,7 @@ class Run:
 
     def uri(self, path: Path) -> str:
         """BIDS URI of a file of the dataset; of another file, where it is on this machine."""
-        root = self.bids_dir.resolve()
-        return f'bids:raw:{self.relative(path)}' if path.is_relative_to(root) else path.as_uri()
+        return naming.source_uri(path, self.bids_dir.resolve())
 
     @property
     def toolbox_facts(self) -> dict[str, Any]:
@@ -139,11 +139,21 @@ class Run:
         return {
             'policy': self.policy.digest(),
             'candidates': [self.relative(item.path) for item in target.candidates],
-            'precomputed': dict(self.precomputed),
+            'given': {
+                self.relative(item.path): self._given(target, item) for item in target.candidates
+            },
             'output_names': self.output_names,
             **{key: versions[key] for key in ('spinalprep', 'sct', 'sct_kind', 'template')},
             'models': versions['models'],
         }
+
+    def _given(self, target: Target, candidate: Candidate) -> dict[str, list[str]] | str:
+        """Files given for an image, or why they can't be told: an error is told by the graph."""
+        try:
+            given = self.given.of(target, candidate)
+        except InputImageError as error:
+            return str(error)
+        return {name: [item.origin, str(item.path)] for name, item in given.items()}
 
     def last_result(self, target: Target) -> Record | None:
         """The record of a subject's last run, where it still holds."""
@@ -194,54 +204,15 @@ class Run:
         )
 
 
-def check_precomputed(precomputed: Mapping[str, str]) -> None:
-    """Refuse products that can't be given, and patterns that mean nothing.
-
-    Raises
-    ------
-    UsageError
-    """
-    for name, pattern in precomputed.items():
-        if name not in products.PRECOMPUTABLE:
-            raise UsageError(
-                f'--precomputed {name}: only {", ".join(products.PRECOMPUTABLE)} can be given'
-            )
-        rest = pattern.replace('{subject}', '').replace('{session}', '')
-        if not pattern or '{' in rest or '}' in rest:
-            raise UsageError(
-                f'--precomputed {name}={pattern}: a path expected, in which only {{subject}} and '
-                '{session} are replaced'
-            )
-
-
-def resolve_precomputed(precomputed: Mapping[str, str], target: Target) -> dict[str, Path]:
-    """Files given for a subject and session.
-
-    Raises
-    ------
-    InputImageError
-        If one is not there: computing it instead would not be what was asked for.
-    """
-    found = {}
-    for name, pattern in precomputed.items():
-        if '{session}' in pattern and target.session is None:
-            raise InputImageError(
-                f'--precomputed {name}={pattern}: {target.label} has no session to put in'
-            )
-        text = pattern.replace('{subject}', target.subject)
-        path = Path(text.replace('{session}', target.session or '')).expanduser().absolute()
-        if not path.is_file():
-            raise InputImageError(f'{path}: given as {name} of {target.label}, but not there')
-        found[name] = path
-    return found
-
-
 def write_description(run: Run) -> None:
     """``dataset_description.json``, ``.bidsignore`` and ``README`` of the derivatives."""
     root = run.layout.derivatives
     content = description.dataset_description(
         run.layout.dataset, run.toolbox_facts, run.bids_dir, run.toolbox.template
     )
+    content['DatasetLinks'] |= {
+        name: folder.as_uri() for name, folder in run.given.derivatives.items()
+    }
     atomic.write_json(root / 'dataset_description.json', content)
     atomic.write_text(root / '.bidsignore', description.bidsignore(run.output_names))
     if not any(root.glob('README*')):  # one that is there may be the user's

@@ -45,7 +45,7 @@ def provenance(
     toolbox: Mapping[str, Any],
     template: Mapping[str, Any],
     policy_digest: str,
-    precomputed: Mapping[str, str],
+    precomputed: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """Facts that all sidecars of one anatomy share.
 
@@ -60,7 +60,7 @@ def provenance(
     policy_digest : str
         Short hash of the policy.
     precomputed : mapping
-        Product to the URI of the file that was given for it.
+        Product to the file that was used instead of computing it: ``path``, ``origin``, ``uri``.
 
     Returns
     -------
@@ -73,6 +73,17 @@ def provenance(
         'policy_digest': policy_digest,
         'precomputed': dict(precomputed),
     }
+
+
+def origins(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Product → origin of the file that was used instead of computing it, by facts or record.
+
+    Examples
+    --------
+    >>> origins({'precomputed': {'cord_dseg': {'path': '/a', 'origin': 'manual', 'uri': '/a'}}})
+    {'cord_dseg': 'manual'}
+    """
+    return {name: item['origin'] for name, item in facts.get('precomputed', {}).items()}
 
 
 def generated_by(toolbox: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,7 +143,7 @@ def sidecar(
         content[name] = COLUMNS[name]
     if not item.columns:
         content['SpatialReference'] = _reference(item, facts, written)
-    origin = 'given' if given else 'computed'
+    origin = given['origin'] if given else 'computed'
     if item.kind in ('image', 'warp'):
         content['SkullStripped'] = False
     if item.kind == 'mask':
@@ -140,8 +151,8 @@ def sidecar(
     if item.kind in ('mask', 'labels', 'points'):
         labels = label_names(item) or {}
         content['Labels'] = {str(value): name for value, name in labels.items()}
-        if origin == 'computed':  # who made a given one is not known
-            content['Manual'] = False
+        if origin in ('computed', 'manual'):  # who made another one is not known
+            content['Manual'] = origin == 'manual'
     if item.kind == 'warp':
         content['Units'] = 'mm'
         content['Convention'] = 'ITK displacement field, LPS; undefined where |v| >= 1e4'
@@ -167,12 +178,12 @@ def _sources(
     facts: Mapping[str, Any],
     written: Mapping[str, str],
     path: str | None,
-    given: str | None,
+    given: Mapping[str, str] | None,
 ) -> list[str]:
     """URIs of what a product was made from, as far as there is of it."""
     known = {**written, 'anat': facts['source'], 'template': facts['template'].get('reference')}
     if given:
-        return [known.get('cordref', known['anat']), given]
+        return [known.get('cordref', known['anat']), given['uri']]
     if path:
         known['{path}'] = written.get(LANDMARKS[path])
     found = [known[name] for name in item.sources if known.get(name)]

@@ -12,6 +12,7 @@ from spinalprep import atomic, execution, products, runs, sidecars
 from spinalprep.crashes import Crash, advice, report, substep_of
 from spinalprep.demands import ImageSize
 from spinalprep.errors import SpinalprepError
+from spinalprep.given import GivenFile
 from spinalprep.pages import write_subject_page
 from spinalprep.record import COMPLETED, FAIL, FAILED, REJECTED, WARN, Record
 from spinalprep.runs import Run
@@ -55,7 +56,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         run.layout.state(target.label).unlink(missing_ok=True)
         record.figures = run.figures(target.entities)
         if record.status == COMPLETED:
-            record.inputs = fingerprint(_inputs(target, record), **run.decided(target))
+            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
         else:
             record.leftovers = run.leftovers(target.entities)
         _write_crash_report(record, run.layout.crash_report(target.label))
@@ -91,14 +92,14 @@ def record_of_lost(target: Target, run: Run, error: Exception) -> Record:
     return record
 
 
-def _inputs(target: Target, record: Record) -> list[Path]:
-    """Files that the result rests on: the images tried, and what was given."""
-    tried = [
-        candidate.path
-        for candidate, entry in zip(target.candidates, record.candidates, strict=True)
-        if entry['outcome'] != 'not tried'
-    ]
-    return [*tried, *map(Path, record.precomputed.values())]
+def _inputs(target: Target, run: Run, record: Record) -> list[Path]:
+    """Files that the result rests on: the images tried, and what was given for each."""
+    found: dict[Path, None] = {}
+    for candidate, entry in zip(target.candidates, record.candidates, strict=True):
+        if entry['outcome'] != 'not tried':
+            given = run.given.of(target, candidate).values()
+            found |= dict.fromkeys([candidate.path, *(item.path for item in given)])
+    return list(found)
 
 
 def _write_crash_report(record: Record, path: Path) -> None:
@@ -124,10 +125,10 @@ def _try_candidates(
     if not target.candidates:
         _reject(record, [target.why_skipped])
         return
-    given = runs.resolve_precomputed(run.precomputed, target)
-    record.precomputed = {name: str(path) for name, path in given.items()}
     for candidate, entry in zip(target.candidates, record.candidates, strict=True):
         entry['outcome'] = 'failed'
+        given = run.given.of(target, candidate)
+        record.precomputed = {name: item.facts() for name, item in given.items()}
         outcome = _run_candidate(candidate, target, run, given, record, listener)
         record.commands += outcome.commands
         rejecting = [crash for crash in outcome.crashes if crash.rejects]
@@ -145,7 +146,7 @@ def _run_candidate(
     candidate: Candidate,
     target: Target,
     run: Run,
-    given: Mapping[str, Path],
+    given: Mapping[str, GivenFile],
     record: Record,
     listener: execution.Listener | None,
 ) -> execution.Outcome:
@@ -161,14 +162,14 @@ def _run_candidate(
         derivatives_dir=run.layout.derivatives.absolute(),
         omp_nthreads=run.omp_nthreads,
         size=ImageSize.of(candidate.path, run.policy.crop),
-        precomputed=dict(given),
+        precomputed={name: item.path for name, item in given.items()},
         output_names=run.output_names,
         provenance=sidecars.provenance(
             source=run.uri(candidate.path),
             toolbox=run.toolbox_facts,
             template=run.template_facts(candidate.modality),
             policy_digest=run.policy.digest(),
-            precomputed={name: run.uri(path) for name, path in given.items()},
+            precomputed=record.precomputed,
         ),
     )
     if hasattr(workflow, 'visit_desc'):

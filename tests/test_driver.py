@@ -10,12 +10,13 @@ import pytest
 from spinalprep.check import check
 from spinalprep.driver import Listeners, run_targets
 from spinalprep.errors import InputImageError, PolicyError, UsageError
+from spinalprep.given import GivenFiles, check_precomputed, resolve_precomputed
 from spinalprep.layout import Layout
 from spinalprep.naming import sidecar_name
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, names
 from spinalprep.record import problems_of
-from spinalprep.runs import Run, check_precomputed, resolve_precomputed
+from spinalprep.runs import Run
 from spinalprep.selection import Target, select
 from spinalprep.subject import run_target
 from spinalprep.toolbox import Toolbox
@@ -275,16 +276,19 @@ def test_precomputed_files_are_found_per_subject(tmp_path):
     with pytest.raises(InputImageError, match='no session'):
         resolve_precomputed(pattern, Target('01', None, ()))
     check_precomputed(pattern)
-    with pytest.raises(UsageError, match='canal_dseg'):
-        check_precomputed({'canal_dseg': 'x'})
+    with pytest.raises(UsageError, match='vertebral_levels'):
+        check_precomputed({'vertebral_levels': 'x'})
     with pytest.raises(UsageError, match='replaced'):
         check_precomputed({'cord_dseg': '{sub}.nii.gz'})
 
 
 def test_a_given_file_that_is_missing_fails_its_subject_only(make_run, tmp_path):
     (tmp_path / '01.nii.gz').touch()
-    run = make_run(precomputed={'cord_dseg': f'{tmp_path}/{{subject}}.nii.gz'})
+    named = {'cord_dseg': f'{tmp_path}/{{subject}}.nii.gz'}
+    run = make_run(given=GivenFiles(precomputed=named))
     first, second = go(run, sub_01_T2w={}, sub_02_T2w={})
     assert first.status == 'completed'
-    assert first.precomputed == {'cord_dseg': f'{tmp_path}/01.nii.gz'}
+    path = tmp_path / '01.nii.gz'
+    facts = {'path': str(path), 'origin': 'given', 'uri': path.as_uri()}
+    assert first.precomputed == {'cord_dseg': facts}
     assert (second.status, second.failure['error']) == ('failed', 'InputImageError')

@@ -2,7 +2,7 @@
 """Directives whose content is taken from the code, so that the pages can't go stale.
 
 ``{products}``, ``{policy}``, ``{numbers}``, ``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``,
-``{embedded-commands}``, ``{interfaces}``: tables and lists.
+``{embedded-commands}``, ``{interfaces}``, ``{given-names}``: tables and lists.
 ``{cli-help} [SUBCOMMAND]``: what ``--help`` prints.
 """
 
@@ -22,7 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from spinalprep import bounds, policy, products
+from spinalprep import bounds, givennames, policy, products
 from spinalprep.data import load
 from spinalprep.embedded.__main__ import COMMANDS
 from spinalprep.errors import ExitCode
@@ -200,6 +200,19 @@ def embedded_commands() -> str:
     return ', '.join(f'`{name}`' for name in COMMANDS) + '.'
 
 
+def given_names_table() -> str:
+    """Names under which masks and labels are found that are used instead of being computed."""
+    rows = []
+    for name in products.PRECOMPUTABLE:
+        cells = []
+        for scheme in ('seed', 'bids', 'lab'):
+            files = givennames.given_names(name, {'sub': '01'}, 'T2w', (scheme,))
+            stems = dict.fromkeys(file.partition('.')[0] for file in files)
+            cells.append(', '.join(f'`{stem.replace("sub-01", "SOURCE")}`' for stem in stems))
+        rows.append((f'`{name}`', *cells))
+    return table(('product', 'ours', 'BIDS', 'labs'), rows)
+
+
 class FromCode(SphinxDirective):
     """A directive that puts generated Markdown in its place."""
 
@@ -223,6 +236,7 @@ GENERATORS = {
     'sct-tasks': sct_tasks_table,
     'embedded-commands': embedded_commands,
     'interfaces': interfaces_list,
+    'given-names': given_names_table,
 }
 
 

@@ -85,6 +85,19 @@ def canal_of_map(labels: np.ndarray) -> np.ndarray:
     return (labels == CORD) | (labels == CANAL)
 
 
+def with_canal(labels: np.ndarray, canal: np.ndarray) -> np.ndarray:
+    """TotalSpineSeg's map with another canal.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+    canal : ndarray of bool
+        The cord included; it takes nothing from cord, vertebrae and discs.
+    """
+    rest = np.where(labels == CANAL, 0, labels)
+    return np.where((rest == 0) & canal, CANAL, rest)
+
+
 def vertebrae_of_map(labels: np.ndarray) -> np.ndarray:
     """The map's vertebrae (11–50), unchanged, and 0 elsewhere."""
     return np.where((labels >= min(VERTEBRAE)) & (labels <= SACRUM), labels, 0)

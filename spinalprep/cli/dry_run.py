@@ -7,13 +7,14 @@ import math
 import shutil
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from spinalprep import naming, products
 from spinalprep.cli.plan import Choice, Source, choose, make_plan
 from spinalprep.demands import ImageSize
-from spinalprep.errors import ExitCode, ToolboxError
+from spinalprep.errors import ExitCode, InputImageError, ToolboxError
 from spinalprep.estimates import Estimate, estimate
 from spinalprep.ranking import describe
 from spinalprep.record import COMPLETED, last_status
@@ -76,10 +77,10 @@ def _dataset(
     for target in targets:
         would_run, why = _decision(target, source, run, arguments.again)
         yield f'{target.label}: {why}'
-        yield from _files(target, root, choice)
+        yield from _files(target, source, choice)
         if would_run:
             running.append(target)
-            costs.append(_cost(target.candidates[0], choice, run))
+            costs.append(_cost(target, source, choice, run))
             yield f'    needs  {_in_words(costs[-1])}'
         yield ''
     if not running:
@@ -108,21 +109,30 @@ def _decision(target: Target, source: Source, run: Run | None, again: str) -> tu
         return False, 'has completed; whether it would run again can not be told without SCT'
     if run.last_result(target):
         return False, 'taken as it is, it has completed and nothing has changed'
-    return True, 'runs again, image, policy or version changed, or files are gone'
+    return True, 'runs again, image, given files, policy or version changed, or files are gone'
 
 
-def _files(target: Target, root: Path, choice: Choice) -> Iterable[str]:
+def _files(target: Target, source: Source, choice: Choice) -> Iterable[str]:
     """What is taken, what would come next, what is dropped, each with its reason."""
+    root = source.bids_dir.resolve()
     for number, candidate in enumerate(target.candidates):
         word = 'then' if number else 'takes'
         yield f'    {word:<6} {candidate.path.relative_to(root).as_posix()}'
         yield f'           {describe(candidate, choice.policy.discover.min_z_slices)}'
+        try:
+            for name, item in source.given.of(target, candidate).items():
+                yield f'      {item.origin} {name}: {item.path}'
+        except InputImageError as error:
+            yield f'      would fail: {error}'
     for item in target.dropped:
         yield f'    drops  {item.path.relative_to(root).as_posix()}: {item.reason}'
 
 
-def _cost(candidate: Candidate, choice: Choice, run: Run | None) -> Estimate:
-    settings: dict[str, Any] = {'given': choice.precomputed}
+def _cost(target: Target, source: Source, choice: Choice, run: Run | None) -> Estimate:
+    candidate = target.candidates[0]
+    settings: dict[str, Any] = {}
+    with suppress(InputImageError):
+        settings['given'] = source.given.of(target, candidate)
     grid = run.template_grid() if run else None
     if grid:
         settings['template'] = math.prod(grid['shape']) / 1e6

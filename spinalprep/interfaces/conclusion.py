@@ -27,6 +27,7 @@ class _ConcludeInputSpec(BaseInterfaceInputSpec):
     rootlets_eligible = traits.Bool(True, usedefault=True, desc='whether enough cord was there')
     rootlets_no_result = InputMultiObject(traits.Str(), desc='why there are no rootlets')
     registration = traits.Dict(mandatory=True, desc='paths, choice, numbers and verdict')
+    given_notes = InputMultiObject(traits.Str(), desc='what was changed in files that were given')
     numbers = InputMultiObject(traits.Dict(), desc='numbers of S2.1 to S2.3, by name')
     numbers_failures = InputMultiObject(traits.Str(), desc='what could not be measured')
     bounds = traits.Any(mandatory=True, desc="the policy's verdict section")
@@ -91,6 +92,7 @@ class Conclude(SimpleInterface):
             'numbers': numbers + _without_numbers(registration),
             'discovery': self.inputs.discovery
             | {'notes': self.inputs.notes if isdefined(self.inputs.notes) else []},
+            'given': list(self.inputs.given_notes) if isdefined(self.inputs.given_notes) else [],
             'spine': spine,
             'levels': {'filled_discs': filled if isdefined(filled) else []},
             'rootlets': rootlets,

@@ -103,8 +103,9 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         item = record[stage]
         reason = f' ({item["reason"]})' if item.get('reason') else ''
         facts.append((stage, f'{item["status"]}{reason}'))
-    for product, path in record['precomputed'].items():
-        facts.append((f'given: {product}', path))
+    for product, item in record['precomputed'].items():
+        facts.append((f'{item["origin"]}: {product}', item['path']))
+    facts += [('note', note) for note in record['evidence'].get('given', ())]
     if record['times']:
         facts.append(('run', f'{record["times"]["start"]}, {record["times"]["duration_s"]:g} s'))
     return facts

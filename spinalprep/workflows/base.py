@@ -10,6 +10,7 @@ from typing import Any
 import nipype.pipeline.engine as pe
 from niworkflows.engine import Workflow
 
+from spinalprep import sidecars
 from spinalprep.demands import ImageSize
 from spinalprep.interfaces.derivatives import SaveDerivatives, SaveFigure
 from spinalprep.policy import Policy
@@ -84,6 +85,7 @@ def init_single_subject_wf(
         toolbox=toolbox,
         omp_nthreads=omp_nthreads,
         precomputed=precomputed,
+        origins=sidecars.origins(provenance),
         size=size,
     )
     cordref.inputs.inputnode.anat = str(Path(anat).absolute())

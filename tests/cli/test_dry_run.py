@@ -71,7 +71,7 @@ def test_why_a_subject_would_run(told, capsys):
     assert 'sub-01: runs again, although it has completed (--force)' in told('--force')
     assert 'sub-01: left out, it has completed (--rerun-failed)' in told('--rerun-failed')
     standins.dataset(told.world / 'ds', sub_01_T2w={'verdict': 'WARN'})
-    assert 'sub-01: runs again, image, policy or version changed' in told()
+    assert 'sub-01: runs again, image, given files, policy or version changed' in told()
     assert 'sub-9: rejected, it is not in the dataset' in told('--participant-label', '1', '9')
 
 

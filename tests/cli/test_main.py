@@ -93,7 +93,7 @@ def test_what_cannot_be_parsed_is_usage(world, argv):
 @pytest.mark.parametrize(
     ('more', 'message'),
     [
-        (['--precomputed', 'canal_dseg=x'], 'canal_dseg'),
+        (['--precomputed', 'vertebral_levels=x'], 'vertebral_levels'),
         (['--precomputed', 'cord_dseg=a', '--precomputed', 'cord_dseg=b'], 'twice'),
         (['--policy', 'policy.yaml'], 'min_slices'),
         (['--policy', 'nowhere.yaml'], 'nowhere.yaml'),
@@ -334,7 +334,9 @@ def test_given_files_are_recorded(world):
     dataset(world / 'ds', sub_01_T2w={})
     (world / 'discs_01.nii.gz').touch()
     assert main([*RUN, '--precomputed', 'disc_labels=discs_{subject}.nii.gz']) == ExitCode.OK
-    assert record_of(world)['precomputed'] == {'disc_labels': str(world / 'discs_01.nii.gz')}
+    path = str(world / 'discs_01.nii.gz')
+    told = {'path': path, 'origin': 'given', 'uri': path}
+    assert record_of(world)['precomputed'] == {'disc_labels': told}
     assert record_of(world)['discs']['status'] == 'given'
 
 

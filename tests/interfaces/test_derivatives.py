@@ -19,7 +19,13 @@ FACTS = provenance(
     toolbox={'kind': 'installed', 'version': '7.2', 'models': {'spinalcord': 'sc@1'}},
     template={'name': 'PAM50', 'identity': 'PAM50@abc', 'reference': 'bids:template:t2.nii.gz'},
     policy_digest='0123',
-    precomputed={'disc_labels': 'file:///given/discs.nii.gz'},
+    precomputed={
+        'disc_labels': {
+            'path': '/given/discs.nii.gz',
+            'origin': 'given',
+            'uri': 'file:///given/discs.nii.gz',
+        }
+    },
 )
 ANAT = FACTS['source']
 

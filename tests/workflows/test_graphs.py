@@ -23,7 +23,7 @@ from spinalprep.workflows.anat import (
 )
 
 TOOLBOX = Toolbox.example('7.3')
-SUBSETS = [subset for size in range(5) for subset in itertools.combinations(PRECOMPUTABLE, size)]
+SUBSETS = [subset for size in range(6) for subset in itertools.combinations(PRECOMPUTABLE, size)]
 
 
 def build(tmp_path, *, toolbox=TOOLBOX, modality='T2w', precomputed=(), **sections):
@@ -84,8 +84,8 @@ def test_every_combination_expands(tmp_path, modality, cord_method, enabled, pre
         assert ran == {name for name, runs in expected.items() if runs}, subset
 
 
-def test_there_are_256_graphs():
-    assert len(SUBSETS) * 2**4 == 256
+def test_there_are_512_graphs():
+    assert len(SUBSETS) * 2**4 == 512
 
 
 def test_outputnode_is_the_same_on_every_branch(tmp_path):
@@ -227,8 +227,8 @@ def test_no_template_is_said(tmp_path):
 
 
 def test_unknown_given_product(tmp_path):
-    with pytest.raises(InputImageError, match='canal_dseg can not be given'):
-        build(tmp_path, precomputed=['canal_dseg'])
+    with pytest.raises(InputImageError, match='vertebral_levels can not be given'):
+        build(tmp_path, precomputed=['vertebral_levels'])
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from niworkflows.engine import Workflow
 from spinalprep.demands import ImageSize
 from spinalprep.errors import InputImageError
 from spinalprep.interfaces.conclusion import Conclude
+from spinalprep.interfaces.given import CheckGiven
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
@@ -42,6 +43,7 @@ def init_anat_cordref_wf(
     toolbox: Toolbox,
     omp_nthreads: int,
     precomputed: Mapping[str, Path | str | None] | None = None,
+    origins: Mapping[str, str] | None = None,
     size: ImageSize | None = None,
     name: str = 'anat_cordref_wf',
 ) -> Workflow:
@@ -69,9 +71,12 @@ def init_anat_cordref_wf(
         Threads that one command may use.
     precomputed : dict, optional
         Product → file to use instead of computing it, or None where the file comes by the
-        inputnode's field of that name. Products: ``cord_dseg``, ``totalspineseg_dseg``,
-        ``disc_labels``, ``rootlets_dseg``. Files lie in the physical space of `anat`, on
-        its grid or on that of the cord reference.
+        inputnode's field of that name. Products: ``cord_dseg``, ``canal_dseg``,
+        ``totalspineseg_dseg``, ``disc_labels``, ``rootlets_dseg``. Files lie in the physical
+        space of `anat`; those on its grid, or on that of the cord reference, are not resampled.
+    origins : dict, optional
+        Product of `precomputed` → ``manual``, ``derivative``, or ``given`` (what is not named),
+        for the method and the figures.
     size : ImageSize, optional
         Of the image, for the memory that nodes ask for; that of a typical one if not given.
     name : str
@@ -80,7 +85,7 @@ def init_anat_cordref_wf(
     ------
     anat
         T2w or T1w image.
-    cord_dseg, totalspineseg_dseg, disc_labels, rootlets_dseg
+    cord_dseg, canal_dseg, totalspineseg_dseg, disc_labels, rootlets_dseg
         Given products whose files are known only at run time.
 
     Outputs
@@ -125,12 +130,15 @@ def init_anat_cordref_wf(
     -----
     A field of the outputnode is Undefined, never missing, where a branch gives nothing.
     At run time an image that can't serve raises
-    :class:`spinalprep.errors.CordReferenceRejected`.
+    :class:`spinalprep.errors.CordReferenceRejected`, and a given file that can't be what it is
+    given for :class:`spinalprep.errors.InputImageError`.
     """
     precomputed = dict(precomputed or {})
     for product in precomputed.keys() - set(PRECOMPUTABLE):
         raise InputImageError(f'{product} can not be given; what can: {", ".join(PRECOMPUTABLE)}')
+    origins = dict.fromkeys(precomputed, 'given') | dict(origins or {})
     workflow = Workflow(name=name)
+    workflow.__desc__ = _description(origins)
     inputnode = pe.Node(niu.IdentityInterface(fields=['anat', *PRECOMPUTABLE]), name='inputnode')
     for product, path in precomputed.items():
         if path is not None:
@@ -140,7 +148,7 @@ def init_anat_cordref_wf(
 
     discover = init_discovery_wf(**common, cord_given='cord_dseg' in precomputed)
     segment = init_segmentation_wf(
-        modality=modality, **common, given=precomputed.keys() - {'rootlets_dseg'}
+        modality=modality, **common, given=precomputed.keys() & set(segmentation.GIVABLE)
     )
     rootlets = init_rootlets_wf(modality=modality, **common, given='rootlets_dseg' in precomputed)
     register = init_registration_wf(modality=modality, **common)
@@ -158,20 +166,29 @@ def init_anat_cordref_wf(
         ),
         name='conclude',
     )
-    given = [(product, f'inputnode.{product}') for product in PRECOMPUTABLE[:3]]
+    takers = {product: [segment] for product in segmentation.GIVABLE}
+    takers['cord_dseg'] = [discover, segment]
+    takers['rootlets_dseg'] = [rootlets]
+    notes = pe.Node(niu.Merge(len(PRECOMPUTABLE)), name='given_notes')
+    for place, product in enumerate(PRECOMPUTABLE, start=1):
+        if product in precomputed:
+            check = pe.Node(CheckGiven(product=product), name=f'given_{product}')
+            workflow.connect([
+                (inputnode, check, [('anat', 'anat'), (product, 'in_file')]),
+                (check, notes, [('note', f'in{place}')]),
+                *((check, taker, [('out_file', f'inputnode.{product}')])
+                  for taker in takers[product]),
+            ])  # fmt: skip
+            if product != 'cord_dseg':
+                workflow.connect(discover, 'outputnode.discovery_cord', check, 'cord_file')
     workflow.connect([
         # S2.1 → S2.2
-        (inputnode, discover, [
-            ('anat', 'inputnode.anat'),
-            ('cord_dseg', 'inputnode.cord_dseg'),
-        ]),
-        (inputnode, segment, given),
+        (inputnode, discover, [('anat', 'inputnode.anat')]),
         (discover, segment, [
             ('outputnode.cordref', 'inputnode.cordref'),
             ('outputnode.discovery_cord', 'inputnode.discovery_cord'),
         ]),
         # → S2.3
-        (inputnode, rootlets, [('rootlets_dseg', 'inputnode.rootlets_dseg')]),
         (discover, rootlets, [('outputnode.cordref', 'inputnode.cordref')]),
         (segment, rootlets, [
             ('outputnode.cord_dseg', 'inputnode.cord_dseg'),
@@ -204,6 +221,7 @@ def init_anat_cordref_wf(
             ('outputnode.no_result', 'rootlets_no_result'),
         ]),
         (register, conclude, [('outputnode.evidence', 'registration')]),
+        (notes, conclude, [('out', 'given_notes')]),
         (discover, examine, [('outputnode.evidence', 'inputnode.discovery')]),
         (examine, conclude, [
             ('outputnode.numbers', 'numbers'),
@@ -220,7 +238,7 @@ def init_anat_cordref_wf(
     ])  # fmt: skip
     steps = (discover, segment, rootlets, register)
     _connect_from(workflow, steps, evidence.INPUTS, examine)
-    figures = init_reports_wf(policy=policy)
+    figures = init_reports_wf(policy=policy, origins=origins)
     _connect_from(workflow, steps, reports.INPUTS, figures)
     workflow.connect([
         (inputnode, figures, [('anat', 'inputnode.anat')]),
@@ -247,6 +265,30 @@ def _spine_status(segment: Workflow, precomputed: Mapping) -> str:
     if 'totalspineseg_dseg' in precomputed:
         return 'given'
     return 'computed' if segment.get_node('spine') else 'off'
+
+
+_IN_WORDS = {
+    'cord_dseg': 'cord mask',
+    'canal_dseg': 'canal mask',
+    'totalspineseg_dseg': 'map of TotalSpineSeg',
+    'disc_labels': 'disc labels',
+    'rootlets_dseg': 'rootlets',
+}
+_ORIGINS_IN_WORDS = {
+    'given': 'Given',
+    'manual': 'Corrected by hand',
+    'derivative': 'Taken from earlier results',
+}
+
+
+def _description(origins: Mapping[str, str]) -> str:
+    """What was not computed, in words."""
+    sentences = []
+    for origin, words in _ORIGINS_IN_WORDS.items():
+        named = [_IN_WORDS[name] for name in PRECOMPUTABLE if origins.get(name) == origin]
+        if named:
+            sentences.append(f'{words}, not computed: {", ".join(named)}.\n')
+    return ''.join(sentences)
 
 
 def _rootlets_plan(modality: str, policy: Policy, precomputed: Mapping) -> dict[str, str]:
