@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 import spinalprep
 from spinalprep import atomic, description, naming, products
@@ -86,8 +87,9 @@ class Run:
 
     def uri(self, path: Path) -> str:
         """BIDS URI of a file of the dataset; of another file, where it is on this machine."""
-        root = self.bids_dir.resolve()
-        return f'bids:raw:{self.relative(path)}' if path.is_relative_to(root) else path.as_uri()
+        if path.is_relative_to(self.bids_dir.resolve()):
+            return f'bids:raw:{quote(self.relative(path))}'
+        return path.as_uri()
 
     @property
     def toolbox_facts(self) -> dict[str, Any]:
