@@ -78,8 +78,7 @@ class GivenFiles:
             folders = (root / _anat(candidate),)
             earlier = _find(folders, candidate, self.from_derivatives, found, ('seed', 'bids'))
             for name, path in earlier.items():
-                uri = f'bids:{label}:{path.relative_to(root).as_posix()}'
-                found[name] = GivenFile(path, 'derivative', uri)
+                found[name] = GivenFile(path, 'derivative', source_uri(path, root, label))
         return {name: found[name] for name in PRECOMPUTABLE if name in found}
 
 

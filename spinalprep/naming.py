@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from spinalprep.products import FIGURES, PATHS, WRITTEN, Product
 
@@ -119,13 +120,15 @@ def _in_bids_order(name: str) -> str:
     return '_'.join([*entities, suffix])
 
 
-def source_uri(path: Path, bids_dir: Path | None) -> str:
-    """BIDS URI of a file of the source dataset; of another file, where it is on this machine.
+def source_uri(path: Path, root: Path | None, name: str = 'raw') -> str:
+    """BIDS URI of a file of a dataset; of another file, where it is on this machine.
 
     Parameters
     ----------
-    path, bids_dir : Path
-        Absolute.
+    path, root : Path
+        File and root of the dataset, absolute.
+    name : str
+        Of the dataset, among the ``DatasetLinks``.
 
     Examples
     --------
@@ -134,8 +137,8 @@ def source_uri(path: Path, bids_dir: Path | None) -> str:
     >>> source_uri(Path('/elsewhere/cord.nii.gz'), Path('/ds'))
     'file:///elsewhere/cord.nii.gz'
     """
-    if bids_dir is not None and path.is_relative_to(bids_dir):
-        return f'bids:raw:{path.relative_to(bids_dir).as_posix()}'
+    if root is not None and path.is_relative_to(root):
+        return f'bids:{name}:{quote(path.relative_to(root).as_posix())}'
     return path.as_uri()
 
 

@@ -58,6 +58,15 @@ def go(run, **orders):
     return found
 
 
+def test_files_within_the_dataset_and_elsewhere_have_uris(make_run, tmp_path):
+    run = make_run()
+    run.bids_dir.mkdir()
+    assert run.uri(run.bids_dir / 'derivatives/my labels/x.nii.gz') == (
+        'bids:raw:derivatives/my%20labels/x.nii.gz'
+    )
+    assert run.uri(tmp_path / 'x.nii.gz') == (tmp_path / 'x.nii.gz').as_uri()
+
+
 def test_names_of_another_scheme_replace_those_of_the_last_run(make_run):
     for names_, modality in (('seed', 'T2w'), ('bids', 'T1w'), ('seed', 'T1w')):
         run = make_run(output_names=names_)

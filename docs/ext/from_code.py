@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directives whose content is taken from the code, so that the pages can't go stale.
 
-``{products}``, ``{policy}``, ``{numbers}``, ``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``,
-``{embedded-commands}``, ``{interfaces}``, ``{given-names}``: tables and lists.
+``{products}``, ``{names}``, ``{ignored}``, ``{labels}``, ``{policy}``, ``{numbers}``,
+``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``, ``{embedded-commands}``, ``{interfaces}``,
+``{given-names}``: tables and lists.
 ``{cli-help} [SUBCOMMAND]``: what ``--help`` prints.
 """
 
@@ -22,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from spinalprep import bounds, givennames, policy, products
+from spinalprep import bounds, description, givennames, naming, policy, products
 from spinalprep.data import load
 from spinalprep.embedded.__main__ import COMMANDS
 from spinalprep.errors import ExitCode
@@ -41,17 +42,47 @@ def products_table() -> str:
     """One table per folder: file, content, when it is there."""
     entities, modality = {'sub': '01'}, 'T2w'
     text = []
-    table_of_all = (*products.PRODUCTS, *products.FIGURES)
+    table_of_all = (*products.WRITTEN, *products.FIGURES)
     for folder in dict.fromkeys(item.folder for item in table_of_all):
         rows = []
         for item in table_of_all:
             if item.folder != folder:
                 continue
-            name = products.file_name(item, entities, modality, path='disc')
+            name = naming.file_name(item, entities, modality)
             space = {'cordref': 'cord reference', 'template': 'template'}[item.space]
             rows.append((f'`{name}`', item.description, space, products.CONDITIONS[item.when]))
         text += [f'### `{folder}/`', table(('file', 'content', 'grid', 'when'), rows)]
     return '\n\n'.join(text)
+
+
+def names_table() -> str:
+    """Each file under its names in both schemes."""
+    rows = [
+        [
+            f'`{naming.location(item, {"sub": "01"}, "T2w", scheme=scheme).partition("/")[2]}`'
+            for scheme in naming.SCHEMES
+        ]
+        for item in (*products.WRITTEN, *products.FIGURES)
+    ]
+    return table([f'`{scheme}`' for scheme in naming.SCHEMES], rows)
+
+
+def ignored_table() -> str:
+    """What a validator is told to leave alone, per scheme, and why."""
+    reasons = {
+        pattern: why for lines in description.IGNORED.values() for pattern, why in lines.items()
+    }
+    rows = [
+        (
+            f'`{pattern}`',
+            ', '.join(
+                f'`{name}`' for name in naming.SCHEMES if pattern in description.IGNORED[name]
+            ),
+            why,
+        )
+        for pattern, why in reasons.items()
+    ]
+    return table(('line', 'scheme', 'why'), rows)
 
 
 def labels_table() -> str:
@@ -228,6 +259,8 @@ class FromCode(SphinxDirective):
 
 GENERATORS = {
     'products': products_table,
+    'names': names_table,
+    'ignored': ignored_table,
     'labels': labels_table,
     'numbers': numbers_tables,
     'policy': policy_tables,

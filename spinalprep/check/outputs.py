@@ -76,9 +76,12 @@ def _check_dataset(out: Path, folder: Path, findings: Findings) -> None:
         if content is not None:
             findings.subjects += 1
             _check_record(out, path, content, findings)
-            schemes.add(content.get('output_names'))
+            if content.get('products'):
+                schemes.add(content.get('output_names'))
     if len(schemes) > 1:
-        text = 'files have names of both schemes; to have one, run all with --output-names --force'
+        text = (
+            'its subjects have names of different schemes; run all of them with one --output-names'
+        )
         findings.warnings.append(Problem(folder, text))
     for label in selected.keys() - found:
         text = f'{label} was selected and has no record: run it again'

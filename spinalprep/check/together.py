@@ -100,7 +100,8 @@ def _untold(name: str, path: Path, labels: Any, _: Any) -> Iterator[tuple[str, s
     import numpy as np
 
     with path.open(encoding='utf-8', newline='') as stream:
-        told = {float(row['index']) for row in csv.DictReader(stream, delimiter='\t')}
+        indices = [row['index'] for row in csv.DictReader(stream, delimiter='\t')]
+    told = {float(index) for index in indices if index != 'n/a'}
     missing = [f'{value:g}' for value in np.unique(labels) if value and value not in told]
     if missing:
         yield name, f'does not tell what {", ".join(missing)} means, which the image has'

@@ -86,10 +86,9 @@ class SaveDerivatives(BaseInterface):
     """Write every product that is defined, atomically, and remove stale ones.
 
     Images of labels get a table of their values. A product that this subject and session has
-    from an earlier run, under either scheme's name, and that is
-    not written now, is removed with its sidecar. The interface always runs, so
-    that derivatives that were deleted come back; files that are there already
-    are compared and left alone.
+    from an earlier run, under either scheme's name, and that is not written now, is removed with
+    its sidecar. The interface always runs, so that derivatives that were deleted come back; files
+    that are there already are compared and left alone.
 
     Raises
     ------
@@ -197,10 +196,10 @@ class SaveDerivatives(BaseInterface):
 
     def _command(self, item: Product) -> str | None:
         """Command line of SCT that wrote an image, or the one that it alone was computed from."""
-        names = [] if item.columns else [item.name]
-        if names and len(item.sources) == 1 and item.sources[0] != 'cordref':
-            names += item.sources
-        for name in names:
+        if item.columns:
+            return None
+        alone = len(item.sources) == 1 and item.sources[0] != 'cordref'
+        for name in (item.name, *(item.sources if alone else ())):
             source = getattr(self.inputs, name, traits.Undefined)
             if not isdefined(source) or name in self._given:
                 return None

@@ -197,7 +197,7 @@ def test_names_of_both_schemes_in_one_dataset_are_worth_a_look(layout):
     findings = check(layout.out)
     assert findings.problems == []
     (warning,) = findings.warnings
-    assert 'names of both schemes' in warning.text
+    assert 'names of different schemes' in warning.text
 
 
 def test_every_selected_subject_is_accounted_for(layout):
