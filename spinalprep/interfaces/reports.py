@@ -23,7 +23,9 @@ from spinalprep.products import PATHS
 
 class _FigureInputSpec(BaseInterfaceInputSpec):
     anat = traits.Str(mandatory=True, desc='path of the anatomy, whose name is the title')
-    marks = traits.List(traits.Str, desc='what of it was not computed, see marks_of')
+    marks = traits.List(
+        traits.Str, [], usedefault=True, desc='what of it was not computed, see marks_of'
+    )
 
 
 class _FigureOutputSpec(TraitedSpec):
