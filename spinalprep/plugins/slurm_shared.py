@@ -9,7 +9,6 @@ as often as one, and have no more jobs in the queue than one may have.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import stat
@@ -149,10 +148,8 @@ class SharedQueue:
     def _last(self) -> Iterator[dict[str, Any]]:
         """The last answer, while nobody else asks or submits; kept as it is left."""
         with held(self._file.with_suffix('.lock'), wait=True):
-            try:
-                last = json.loads(self._file.read_text(encoding='utf-8'))
-            except (OSError, ValueError):
-                last = {'asked': 0.0, 'error': None, 'jobs': [], 'new': []}
+            last = {'asked': 0.0, 'error': None, 'jobs': [], 'new': []}
+            last |= atomic.read_json(self._file)
             yield last
             atomic.write_json(self._file, last)
 
