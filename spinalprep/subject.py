@@ -51,7 +51,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         name = type(error).__name__
         _fail(record, name, f'{name}: {error}\n{traceback.format_exc()}')
     except BaseException as error:
-        _fail(record, type(error).__name__, 'interrupted')
+        _fail(record, type(error).__name__, str(error) or 'interrupted')
         raise
     finally:
         _finish(record, target, run, start)
