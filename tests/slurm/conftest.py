@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,9 +36,12 @@ class Job(NamedTuple):
     """A job as the queue shows it."""
 
     number: str
+    task: str
+    """``ARRAY_TASK`` of one in an array, else the number again."""
     state: str
     name: str
     folder: str
+    node: str
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Cluster:
 
     def jobs(self, name: str = '', states: tuple[str, ...] = LIVES, folder: str = '') -> list[Job]:
         """Jobs in some state whose names begin, and whose folders' paths go on, in some way."""
-        told = self.answer('squeue', '--noheader', '--array', '--format=%i|%T|%j|%Z')
+        told = self.answer('squeue', '--noheader', '--array', '--format=%A|%i|%T|%j|%Z|%N')
         found = [Job(*line.split('|')) for line in told.splitlines()]
         return [
             job for job in found
@@ -82,10 +84,18 @@ class Cluster:
         for pid in self._processes(number):
             os.kill(pid, signal.SIGKILL)
 
-    def stop(self, number: str) -> None:
-        """Make a job slow without end."""
-        for pid in self._processes(number):
-            os.kill(pid, signal.SIGSTOP)
+    def delay(self, number: str, word: str) -> None:
+        """Make a command of a job slow without end, as soon as it is there."""
+        found: list[int] = []
+
+        def stopped() -> bool:
+            for pid in self._processes(number):
+                if word.encode() in Path(f'/proc/{pid}/cmdline').read_bytes():
+                    os.kill(pid, signal.SIGSTOP)
+                    found.append(pid)
+            return bool(found)
+
+        wait_until(stopped, 60)
 
     def cut_power(self, node: str) -> None:
         """End all that runs on a node at once; nobody is told."""
@@ -168,15 +178,16 @@ def wrap(tmp_path, monkeypatch) -> Callable[[str, str], Path]:
     tools.mkdir()
     notes = tmp_path / 'notes'
     notes.mkdir()
+    path = os.environ['PATH']
 
     def make(name: str, script: str) -> Path:
-        real = shutil.which(name)
+        real = shutil.which(name, path=path)
         text = f'#!/bin/bash\nREAL={real}\nNOTES={notes}\n{script}\n'
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
         return notes
 
-    monkeypatch.setenv('PATH', f'{tools}:{os.environ["PATH"]}')
+    monkeypatch.setenv('PATH', f'{tools}:{path}')
     return make
 
 
@@ -192,5 +203,3 @@ cat "$NOTES/answer.$$"
 exit "$code"
 """
 """scontrol on a cluster that watches memory: says of jobs in a list that theirs ran out."""
-
-PYTHON = sys.executable

@@ -172,7 +172,7 @@ def test_it_waits_for_what_will_not_come(cluster, graph, tmp_path):
     graph.get_node('b1').plugin_args = {'sbatch_args': '--time=9-0'}  # the partition gives 4 h
     told = lose_b(graph, tmp_path, lambda: None, stuck_s=3)
     assert 'can not start: it waits with the reason PartitionTimeLimit' in told
-    assert not cluster.jobs()
+    assert not cluster.jobs('b1')
     graph.get_node('b1').plugin_args = {}
     mend(graph, tmp_path)
 
@@ -232,6 +232,25 @@ def test_no_more_jobs_than_asked_for(cluster, graph, tmp_path):
             end.append(True)
     assert max(most) == 2
     assert len(results(graph)) == 8
+
+
+def test_jobs_find_what_the_submitter_finds(cluster, graph, tmp_path, monkeypatch):
+    """Modules by a relative path, in jobs that start elsewhere and without its environment."""
+    (tmp_path / 'only_here.py').write_text('def triple(x):\n    return 3 * x\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend('.')
+
+    def triple(x):
+        from only_here import triple
+
+        return triple(x)
+
+    graph.get_node('b1').inputs.gate = ''
+    node = pe.Node(niu.Function(['x'], ['out'], triple), name='c1')
+    node.inputs.x = 2
+    graph.add_nodes([node])
+    run(graph, sbatch_args='--export=NONE')
+    assert results(graph) == {**WHOLE, 'c1': 6}
 
 
 def test_what_it_leaves_in_the_working_folder(cluster, graph, tmp_path):
