@@ -155,7 +155,7 @@ def test_its_node_goes_down(cluster, graph, tmp_path):
     finally:
         cluster.control('node-start', 'node4')
     assert 'ended as NODE_FAIL on node4: the computer that it ran on failed' in told
-    wait_until(lambda: 'idle' in cluster.answer('sinfo', '-hN', '-nnode4', '-o%T'), 60)
+    wait_until(lambda: 'idle' in cluster.answer('sinfo', '-hN', '-nnode4', '-o%T'))
     mend(graph, tmp_path)
 
 
