@@ -12,21 +12,21 @@ import spinalprep
 from spinalprep.embedded.phantom import PhantomParams, make_phantom, write_template
 from spinalprep.products import STEP
 
+COARSE = (1.5, 1.5, 2.0)
+
 RUN = (
     'run', STEP, '--bids-dir', 'ds', '--sct', 'embedded', '--template', 'template',
 )  # fmt: skip
 """Arguments of a run within such a folder; ``--out`` is missing."""
 
 
-def write_world(
-    root: Path, subjects: int, voxel_mm: tuple = (1.5, 1.5, 2.0), bottom_level: float = 11.0
-) -> Path:
+def write_world(root: Path, subjects: int) -> Path:
     """A dataset ``ds`` of so many subjects, and ``template``."""
-    write_template(root / 'template', voxel_mm=voxel_mm)
+    write_template(root / 'template', voxel_mm=COARSE)
     for seed in range(1, subjects + 1):
         path = root / 'ds' / f'sub-0{seed}' / 'anat' / f'sub-0{seed}_T2w.nii.gz'
         path.parent.mkdir(parents=True)
-        made = make_phantom(PhantomParams(seed=seed, voxel_mm=voxel_mm, bottom_level=bottom_level))
+        made = make_phantom(PhantomParams(seed=seed, voxel_mm=COARSE, bottom_level=11.0))
         nb.save(made.image, path)
     return root
 

@@ -24,7 +24,7 @@ ARRAY = ('--array-script', 'study.sh', '--nprocs', '1', '--mem', '1.5')
 @pytest.fixture(scope='module')
 def world(tmp_path_factory):
     """Four coarse subjects and a template."""
-    return write_world(tmp_path_factory.mktemp('runs'), 4, (2.0, 2.0, 2.0), 8.0)
+    return write_world(tmp_path_factory.mktemp('runs'), 4)
 
 
 @pytest.fixture(scope='module')
