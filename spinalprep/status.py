@@ -69,8 +69,9 @@ def standings(out: Path) -> list[Standing]:
 
 
 def _standing(layout: Layout, label: str) -> Standing:
-    doing = read_json(layout.state(label))
-    if is_held(layout.lock(label)):
+    running = is_held(layout.lock(label))
+    doing = read_json(layout.state(label))  # only then: it may end between two questions
+    if running:
         told = f'{doing["substep"]}, since {doing["since"]}; ' if doing else ''
         return Standing(
             layout.dataset, label, RUNNING, None, f'{told}{owner_of(layout.lock(label))}'
