@@ -116,7 +116,14 @@ _ADVICE = {
     'WorkerKilled|memory ran out|MemoryError|killed by signal 9': (
         f'Give it more memory (--mem, or of the cluster), or lower --nprocs, {_AGAIN}'
     ),
+    'TIMEOUT': (
+        f'Raise the limit in the policy (time_limits), or --time in --slurm-args, {_AGAIN}'
+    ),
     'time limit': f'Raise the limit in the policy (time_limits), {_AGAIN}',
+    'time of its job': (
+        'Give the same command again: it goes on where it stopped. Where even one step does not '
+        'fit, give its jobs more time (--slurm-args "--time=8:00:00").'
+    ),
     'interrupted|KeyboardInterrupt': 'Give the same command again: it goes on where it stopped.',
     'ToolboxError': 'Run spinalprep doctor: it says what of SCT is missing and how to mend it.',
     'InputImageError|not there': 'Look at the file that is named, or give another one.',

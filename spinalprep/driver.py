@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -98,14 +99,18 @@ def _run_all(
         )
         return _run_once(target, run.share(nprocs), relayed)
 
-    def heard(_: Target, name: str, *told: object) -> None:
+    begun: dict[str, datetime] = {}
+
+    def heard(target: Target, name: str, *told: object) -> None:
+        if name == 'started':
+            begun[target.label] = runs.now()
         getattr(listeners, name)(*told)
 
     for target, result in side_by_side(
         targets, work, nprocs=run.nprocs, at_once=at_once, heard=heard
     ):
         if isinstance(result, Exception) and not isinstance(result, Held):
-            record = record_of_lost(target, run, result)
+            record = record_of_lost(target, run, result, begun.get(target.label))
             listeners.ended(record)
             yield target, record
         else:

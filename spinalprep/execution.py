@@ -166,8 +166,9 @@ def run_graph(
 
 def _stop_if_interrupted(crashes: list[Crash]) -> None:
     """Stop the graph where an interruption ended a node: Nipype would go on with the others."""
-    if any(crash.interrupts for crash in crashes):
-        raise KeyboardInterrupt
+    for crash in crashes:
+        if crash.interrupts:
+            raise KeyboardInterrupt(crash.message)
 
 
 def _stamp(path: Path) -> int | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from spinalprep import atomic, execution, products, runs, sidecars
@@ -42,6 +43,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     record = _new_record(target, run)
     start = runs.now()
     try:
+        run.layout.state(target.label).unlink(missing_ok=True)
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
     except SpinalprepError as error:
@@ -50,28 +52,16 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         name = type(error).__name__
         _fail(record, name, f'{name}: {error}\n{traceback.format_exc()}')
     except BaseException as error:
-        _fail(record, type(error).__name__, 'interrupted')
+        _fail(record, type(error).__name__, str(error) or 'interrupted')
         raise
     finally:
-        run.layout.state(target.label).unlink(missing_ok=True)
-        record.figures = run.figures(target.entities)
-        if record.status == COMPLETED:
-            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
-        else:
-            record.leftovers = run.leftovers(target.entities)
-        _write_crash_report(record, run.layout.crash_report(target.label))
-        end = runs.now()
-        record.times = {
-            'start': start.isoformat(timespec='seconds'),
-            'end': end.isoformat(timespec='seconds'),
-            'duration_s': round((end - start).total_seconds(), 1),
-        }
-        record.write(run.layout.record(target.label))
-        write_page(lambda: write_subject_page(run.layout, record.to_dict()))
+        _finish(record, target, run, start)
     return record
 
 
-def record_of_lost(target: Target, run: Run, error: Exception) -> Record:
+def record_of_lost(
+    target: Target, run: Run, error: Exception, start: datetime | None = None
+) -> Record:
     """Write the record of a subject whose process could not.
 
     Parameters
@@ -80,16 +70,39 @@ def record_of_lost(target: Target, run: Run, error: Exception) -> Record:
     run : Run
     error : Exception
         What is known of it.
+    start : datetime, optional
+        When it began, if it did.
 
     Returns
     -------
     Record
     """
     record = _new_record(target, run)
-    _fail(record, type(error).__name__, f'{type(error).__name__}: {error}')
-    _write_crash_report(record, run.layout.crash_report(target.label))
-    record.write(run.layout.record(target.label))
+    name = type(error).__name__
+    doing = atomic.read_json(run.layout.state(target.label))
+    _fail(record, name, f'{name}: {error}', doing.get('substep', 'S2'))
+    _finish(record, target, run, start or runs.now())
     return record
+
+
+def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
+    """What is known only at the end; then the record is written, and what shows it."""
+    layout, label = run.layout, target.label
+    layout.state(label).unlink(missing_ok=True)
+    record.figures = run.figures(target.entities)
+    if record.status == COMPLETED:
+        record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
+    else:
+        record.leftovers = run.leftovers(target.entities)
+    _write_crash_report(record, layout.crash_report(label))
+    end = runs.now()
+    record.times = {
+        'start': start.isoformat(timespec='seconds'),
+        'end': end.isoformat(timespec='seconds'),
+        'duration_s': round((end - start).total_seconds(), 1),
+    }
+    record.write(layout.record(label))
+    write_page(lambda: write_subject_page(layout, record.to_dict()))
 
 
 def _inputs(target: Target, run: Run, record: Record) -> list[Path]:

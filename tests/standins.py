@@ -2,6 +2,8 @@
 """A tiny graph in place of the real one: what it does stands in the image file, as JSON."""
 
 import json
+import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -127,6 +129,8 @@ class Find(SimpleInterface):
             raise CordReferenceRejected(f'{self.inputs.in_file}: {order["reject"]}')
         if order.get('interrupt'):
             raise KeyboardInterrupt
+        if order.get('kill'):  # the process of the subject, which waits for this one
+            os.kill(os.getppid(), signal.SIGKILL)
         self._results['order'] = order
         return runtime
 

@@ -167,6 +167,19 @@ def test_a_bug_is_a_failure_too(make_run, plugin):
     )
 
 
+def test_a_subject_whose_process_is_killed_has_a_record_and_a_page(make_run):
+    run = make_run('multiproc')
+    fine, lost = go(run, sub_01_T2w={}, sub_02_T2w={'kill': True})
+    assert (fine.status, lost.status) == ('completed', 'failed')
+    assert lost.failure['error'] == 'WorkerKilled'
+    assert lost.failure['substep'] == 'S2.1 discovery + crop'
+    assert lost.times['start'] <= lost.times['end']
+    assert lost.times['duration_s'] > 0
+    assert not run.layout.state('sub-02').exists()
+    assert 'ended without a word' in run.layout.crash_report('sub-02').read_text()
+    assert 'failed' in (run.layout.derivatives / 'sub-02.html').read_text()
+
+
 def test_a_failed_rerun_does_not_take_the_earlier_summary(make_run):
     run = make_run()
     go(run, sub_01_T2w={})

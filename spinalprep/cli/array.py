@@ -99,7 +99,7 @@ def write_array_script(arguments: Namespace, plan: Plan) -> ExitCode:
 
 _ONE_VALUE = (
     '--array-script', '--array-scratch', '--slurm-args', '--scope', '--nprocs', '--mem',
-    '--plugin',
+    '--plugin', '--use-plugin',
 )  # fmt: skip
 """Options that a task does not get, or gets from Slurm."""
 

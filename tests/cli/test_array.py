@@ -45,6 +45,8 @@ PYTHON = """#!/bin/bash
         ('run S --slurm-args --account=x --force', 'run S --force'),
         ('run S --session-label=x --nprocs 3', 'run S'),
         ('run S --work-dir w --array-script f', 'run S --work-dir w'),
+        ('run S --use-plugin p.yaml --gpu', 'run S --gpu'),
+        ('run S --plugin slurm --use-plugin=p.yaml', 'run S'),
     ],
 )
 def test_tasks_do_not_get_what_differs_between_them(given, kept):

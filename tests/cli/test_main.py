@@ -274,6 +274,9 @@ def test_status_says_where_each_subject_stands(world, capsys):
         told = json.loads(capsys.readouterr().out)[2]
     assert (told['label'], told['state']) == ('sub-03', 'running')
     assert told['told'].startswith(f'S2.3 rootlets, since 12:00; process {os.getpid()} on ')
+    main(['status', '--out', 'out'])
+    line = 'ds sub-03: failed  S2.3 rootlets, since 12:00: its run was killed'
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_a_subject_that_is_not_there_is_exit_one(world):
