@@ -143,9 +143,9 @@ def test_the_longest_way_to_the_end_comes_first(tmp_path):
     plugin = GuardedMultiProc(
         {
             'n_procs': 1,
-            'status_callback': lambda item, what: started.append(item.name)
-            if what == 'start'
-            else None,
+            'status_callback': lambda item, what: (
+                started.append(item.name) if what == 'start' else None
+            ),
         }
     )
     workflow.run(plugin=plugin)
