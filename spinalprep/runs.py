@@ -225,12 +225,12 @@ def write_selection(targets: Sequence[Target], chosen: Sequence[Target], run: Ru
     A file per call: calls that run side by side never share one.
     """
     start = now()
-    labels = [target.label for target in chosen]
+    labels = {target.label: None for target in chosen}
     content = {
         'start': start.isoformat(timespec='seconds'),
         'layout': run.layout.kind,
         'bids_dir': run.bids_dir.absolute(),
-        'selected': labels,
+        'selected': list(labels),
         'skipped': [
             {
                 'label': target.label,
