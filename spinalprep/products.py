@@ -27,6 +27,7 @@ CONDITIONS = {
     'levels': 'where discs number the levels along the cord',
     'rootlets': 'where rootlets were segmented or given',
     'two_paths': 'where both registration paths gave a result',
+    'template_maps': 'where the template has it, in the range that the registration covers',
 }
 """When a product must exist, in words; `is_expected` evaluates them on a record."""
 
@@ -40,7 +41,7 @@ class Product:
     folder: Literal['anat', 'xfm', 'figures']
     seed: str
     """File name, as a pattern of ``{source}``, ``{modality}``, ``{template}`` and ``{path}``."""
-    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table', 'figure']
+    kind: Literal['image', 'mask', 'labels', 'points', 'probability', 'warp', 'table', 'figure']
     space: Literal['cordref', 'template']
     when: str
     """Key of `CONDITIONS`."""
@@ -49,6 +50,12 @@ class Product:
     """Which values may stand beside 0, for masks, labels and points: see `label_names`."""
     columns: tuple[str, ...] = ()
     """Of a table."""
+
+    @property
+    def registered(self) -> bool:
+        """Whether it rests on the registration."""
+        registered = self.when == 'template_maps' or self.folder == 'xfm'
+        return registered or self.space == 'template'
 
     @property
     def extension(self) -> str:
@@ -108,8 +115,44 @@ PRODUCTS: tuple[Product, ...] = (
         columns=('level', 'area_mm2', 'slices', 'length_mm'),
     ),
     Product(
+        'csa_per_spinal_level', 'anat', '{source}_desc-perspinallevel_csa_{modality}.tsv',
+        'table', 'cordref', 'template_maps',
+        "Cross-sectional area of the cord per spinal level, by the template's spinal levels as "
+        'the registration brings them to the subject.',
+        columns=('spinal_level', 'area_mm2', 'slices', 'length_mm'),
+    ),
+    Product(
         'cordref_in_template', 'anat', '{source}_space-{template}_desc-cordref_{modality}.nii.gz',
         'image', 'template', 'always', "The cord reference resampled on the template's grid.",
+    ),
+    Product(
+        'cord_of_template', 'anat', '{source}_desc-{template}_cord_dseg_{modality}.nii.gz', 'mask',
+        'cordref', 'template_maps', "The template's cord in the subject.", 'cord',
+    ),
+    Product(
+        'vertebral_levels_of_template', 'anat',
+        '{source}_desc-{template}_vertebral_levels_{modality}.nii.gz', 'labels', 'cordref',
+        'template_maps', "The template's vertebral levels in the subject.", 'levels',
+    ),
+    Product(
+        'spinal_levels_of_template', 'anat',
+        '{source}_desc-{template}_spinal_levels_{modality}.nii.gz', 'labels', 'cordref',
+        'template_maps', "The template's spinal levels in the subject.", 'spinal levels',
+    ),
+    *(
+        Product(
+            f'horn_{side}_{place}', 'anat',
+            f'{{source}}_desc-{{template}}_horn_{side}_{place}_probseg_{{modality}}.nii.gz',
+            'probability', 'cordref', 'template_maps',
+            f"Share of grey matter of the {side} {place} horn, by the template's atlas.",
+        )
+        for place in ('dorsal', 'ventral') for side in ('left', 'right')
+    ),
+    Product(
+        'horns_dseg', 'anat', '{source}_desc-{template}_horns_dseg_{modality}.nii.gz', 'labels',
+        'cordref', 'template_maps',
+        'The horn that has the largest share of a voxel, where that is at least one half.',
+        'horns',
     ),
     Product(
         'warp_cordref2template', 'xfm', '{source}_from-cordref_to-{template}_warp.nii.gz', 'warp',
@@ -198,23 +241,9 @@ def label_names(item: Product) -> dict[int, str] | None:
     >>> list(label_names(product('disc_labels')).values())[:3]
     ['top of C1', 'C1/C2', 'C2/C3']
     """
-    from spinalprep.anatomy import labels as anatomy
+    from spinalprep.anatomy.labels import meanings
 
-    tables = {
-        'cord': {1: 'cord'},
-        'canal': {1: 'canal'},
-        'valid': {1: 'field defined'},
-        'vertebrae': anatomy.VERTEBRAE,
-        'levels': {n: anatomy.level_name(n) for n in range(1, 25)},
-        'spinal levels': {n: anatomy.spinal_level_name(n) for n in range(1, 27)},
-        'discs': {n: anatomy.disc_name(n) for n in range(1, 26)}
-        | {49: 'pontomedullary groove', 50: 'pontomedullary junction', 60: 'end of the conus'},
-        'spine': {anatomy.CORD: 'cord', anatomy.CANAL: 'canal around the cord'}
-        | anatomy.VERTEBRAE
-        | {value: anatomy.disc_name(n) for value, n in anatomy.DISC_POINT_OF_MAP.items()}
-        | {96: 'L5/L6'},
-    }
-    return tables[item.values] if item.values else None
+    return meanings(item.values) if item.values else None
 
 
 def source_stem(entities: Mapping[str, str]) -> str:
@@ -333,7 +362,8 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
     item : Product
     record : mapping
         The record; ``spine``, ``discs``, ``levels`` and ``rootlets`` each with a
-        ``status``, and ``registration`` with ``other``.
+        ``status``, ``registration`` with ``other``, and ``template_maps`` with a ``status``
+        for each product.
 
     Returns
     -------
@@ -350,7 +380,10 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
         )
     if item.when == 'two_paths':
         return bool((record.get('registration') or {}).get('other'))
-    return (record.get(item.when) or {}).get('status') in ('computed', 'given')
+    stage = record.get(item.when) or {}
+    if item.when == 'template_maps':
+        stage = stage.get(item.name) or {}
+    return stage.get('status') in ('computed', 'given')
 
 
 def expected(

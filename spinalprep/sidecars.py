@@ -15,6 +15,7 @@ BIDS_VERSION = '1.10.0'
 COLUMNS = {
     'slice': ('Slice of the cord reference along inferior-superior, from 0 at the bottom', None),
     'level': ('Vertebral level', None),
+    'spinal_level': ('Spinal level', None),
     'slices': ('Number of slices', None),
     'area_mm2': ('Cross-sectional area, perpendicular to the cord', 'mm^2'),
     'angle_ap_deg': ('Tilt of the cord about the front-back axis', 'degree'),
