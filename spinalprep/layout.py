@@ -46,6 +46,11 @@ class Layout:
         return root.absolute() / STEP / self.dataset
 
     @property
+    def templateflow(self) -> Path:
+        """Root for TemplateFlow's client: links to the template that this dataset was run with."""
+        return self.work / 'templateflow'
+
+    @property
     def inventory(self) -> Path:
         """Inventory of step S1, whose exclusions are honoured where it is there."""
         return self.out / 'logs' / 'S1_input_verify' / self.dataset / 'inventory.json'

@@ -3,7 +3,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from spinalprep.errors import ToolboxError
@@ -14,7 +14,6 @@ CONTRAST_IDS = {'t1': 0, 't2': 1, 't2s': 2}
 PART_IDS = {'cord': 3, 'levels': 7, 'disc': 10, 'spinal': 14, 'rootlets': 16, 'rootlets_mid': 17}
 """Ids of the parts that registration reads."""
 
-# id 14 was once a file of points of nearly that name; id 15 is newer
 _SPINAL_LEVELS = re.compile(r'(?<!_label)_spinal_levels\.nii')
 _HORN = re.compile(r'\b(left|right) (dorsal|ventral) horn\b')
 
@@ -95,12 +94,21 @@ def template_maps(template: Path) -> dict[str, Path]:
     maps = {
         'cord_of_template': files.get(PART_IDS['cord']),
         'vertebral_levels_of_template': files.get(PART_IDS['levels']),
-        'spinal_levels_of_template': next(filter(_is_spinal_levels, files.values()), None),
+        'spinal_levels_of_template': spinal_levels_file(files),
     }
     for name, path in atlas_files(template).items():
         if horn := _HORN.search(name):
             maps[f'horn_{horn[1]}_{horn[2]}'] = path
     return {name: path for name, path in maps.items() if path is not None and path.is_file()}
+
+
+def spinal_levels_file(files: Mapping[int, Path]) -> Path | None:
+    """The spinal levels among a template's files; None where it has none.
+
+    PAM50 has listed them as 15 since 2023; before, 14 were points of a name much alike, and older
+    releases have neither. So the name decides.
+    """
+    return next((path for path in files.values() if _SPINAL_LEVELS.search(path.name)), None)
 
 
 def template_identity(template: Path) -> str:
@@ -120,10 +128,6 @@ def template_identity(template: Path) -> str:
         size = path.stat().st_size if path.exists() else -1
         digest.update(f'{path.name}:{size};'.encode())
     return f'{template.name}@{digest.hexdigest()[:12]}'
-
-
-def _is_spinal_levels(path: Path) -> bool:
-    return bool(_SPINAL_LEVELS.search(path.name))
 
 
 def _listed(listing: Path) -> Iterator[tuple[int, str, Path]]:
