@@ -60,6 +60,11 @@ class Layout:
         """One file per call: which subjects and sessions it selected."""
         return self.logs / 'runs'
 
+    @property
+    def citation(self) -> Path:
+        """Method in words and what to cite; beside it ``.bib``."""
+        return self.logs / 'CITATION.md'
+
     def record(self, label: str) -> Path:
         """Record of a subject and session, such as ``sub-01_ses-a``."""
         return self.logs / f'{label}.json'
