@@ -20,6 +20,7 @@ SUBSTEPS = {
     'segmentation': 'S2.2 segmentation + labels',
     'rootlets': 'S2.3 rootlets',
     'registration': 'S2.4 registration',
+    'template_maps': 'S2.4 registration',
 }
 """Part of a sub-workflow's name to the substep's name."""
 

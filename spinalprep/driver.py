@@ -55,6 +55,7 @@ def run_targets(
         chosen = [target for target in chosen if not _completed(target, run)]
     runs.write_description(run)
     runs.write_selection(targets, chosen, run)
+    runs.write_template_links(run)
     found: dict[str, Record] = {}
     due = []
     for target in chosen:

@@ -21,6 +21,7 @@ CONDITIONS = {
     'levels': 'where discs number the levels along the cord',
     'rootlets': 'where rootlets were segmented or given',
     'two_paths': 'where both registration paths gave a result',
+    'template_maps': 'where the template has it, in the range that the registration covers',
 }
 """When a product must exist, in words; `is_expected` evaluates them on a record."""
 
@@ -36,7 +37,10 @@ class Product:
     """File name, as a pattern of ``{source}``, ``{modality}``, ``{template}`` and ``{path}``."""
     bids: str
     """The same for names that are valid in BIDS."""
-    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table', 'label table', 'figure']
+    kind: Literal[
+        'image', 'mask', 'labels', 'points', 'probability', 'warp', 'table', 'label table',
+        'figure',
+    ]  # fmt: skip
     space: Literal['cordref', 'template']
     when: str
     """Key of `CONDITIONS`."""
@@ -55,10 +59,19 @@ class Product:
                 raise ValueError(f'{self.name}: {pattern!r} is no pattern of a file name')
 
     @property
+    def registered(self) -> bool:
+        """Whether it rests on the registration."""
+        registered = self.when == 'template_maps' or self.folder == 'xfm'
+        return registered or self.space == 'template'
+
+    @property
     def extension(self) -> str:
         """Of the file name: ``.nii.gz``, ``.tsv``, ``.png`` or ``.gif``."""
         return '.nii.gz' if self.seed.endswith('.nii.gz') else f'.{self.seed.rpartition(".")[2]}'
 
+
+FROM_TEMPLATE = ('template', 'warp_template2cordref')
+"""What the template's maps in the subject are made from."""
 
 PRODUCTS: tuple[Product, ...] = (
     Product(
@@ -124,10 +137,57 @@ PRODUCTS: tuple[Product, ...] = (
         sources=('cord_dseg', 'vertebral_levels'),
     ),
     Product(
+        'csa_per_spinal_level', 'anat', '{source}_desc-perspinallevel_csa_{modality}.tsv',
+        '{source}_space-{modality}_label-SC_desc-perspinallevel_morph.tsv', 'table', 'cordref',
+        'template_maps',
+        "Cross-sectional area of the cord per spinal level, by the template's spinal levels as "
+        'the registration brings them to the subject.',
+        columns=('spinal_level', 'area_mm2', 'slices', 'length_mm'),
+        sources=('csa_per_slice', 'spinal_levels_of_template'),
+    ),
+    Product(
         'cordref_in_template', 'anat', '{source}_space-{template}_desc-cordref_{modality}.nii.gz',
         '{source}_space-{template}_desc-cordref_{modality}.nii.gz',
         'image', 'template', 'always', "The cord reference resampled on the template's grid.",
         sources=('cordref', 'warp_cordref2template', 'template'),
+    ),
+    Product(
+        'cord_of_template', 'anat', '{source}_desc-{template}_cord_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_label-SC_desc-{template}_mask.nii.gz', 'mask', 'cordref',
+        'template_maps', "The template's cord in the subject.", 'cord', sources=FROM_TEMPLATE,
+    ),
+    Product(
+        'vertebral_levels_of_template', 'anat',
+        '{source}_desc-{template}_vertebral_levels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-vertebrallevels_desc-{template}_dseg.nii.gz', 'labels',
+        'cordref', 'template_maps', "The template's vertebral levels in the subject.", 'levels',
+        sources=FROM_TEMPLATE,
+    ),
+    Product(
+        'spinal_levels_of_template', 'anat',
+        '{source}_desc-{template}_spinal_levels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-spinallevels_desc-{template}_dseg.nii.gz', 'labels',
+        'cordref', 'template_maps', "The template's spinal levels in the subject.",
+        'spinal levels', sources=FROM_TEMPLATE,
+    ),
+    *(
+        Product(
+            f'horn_{side}_{place}', 'anat',
+            f'{{source}}_desc-{{template}}_horn_{side}_{place}_probseg_{{modality}}.nii.gz',
+            f'{{source}}_space-{{modality}}_label-{side}{place.title()}Horn_desc-{{template}}'
+            '_probseg.nii.gz',
+            'probability', 'cordref', 'template_maps',
+            f"Share of grey matter of the {side} {place} horn, by the template's atlas.",
+            sources=FROM_TEMPLATE,
+        )
+        for place in ('dorsal', 'ventral') for side in ('left', 'right')
+    ),
+    Product(
+        'horns_dseg', 'anat', '{source}_desc-{template}_horns_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-horns_desc-{template}_dseg.nii.gz', 'labels', 'cordref',
+        'template_maps',
+        'The horn that has the largest share of a voxel, where that is at least one half.',
+        'horns', sources=FROM_TEMPLATE,
     ),
     Product(
         'warp_cordref2template', 'xfm', '{source}_from-cordref_to-{template}_warp.nii.gz',
@@ -256,23 +316,9 @@ def label_names(item: Product) -> dict[int, str] | None:
     >>> list(label_names(product('disc_labels')).values())[:3]
     ['top of C1', 'C1/C2', 'C2/C3']
     """
-    from spinalprep.anatomy import labels as anatomy
+    from spinalprep.anatomy.labels import meanings
 
-    tables = {
-        'cord': {1: 'cord'},
-        'canal': {1: 'canal'},
-        'valid': {1: 'field defined'},
-        'vertebrae': anatomy.VERTEBRAE,
-        'levels': {n: anatomy.level_name(n) for n in range(1, 25)},
-        'spinal levels': {n: anatomy.spinal_level_name(n) for n in range(1, 27)},
-        'discs': {n: anatomy.disc_name(n) for n in range(1, 26)}
-        | {49: 'pontomedullary groove', 50: 'pontomedullary junction', 60: 'end of the conus'},
-        'spine': {anatomy.CORD: 'cord', anatomy.CANAL: 'canal around the cord'}
-        | anatomy.VERTEBRAE
-        | {value: anatomy.disc_name(n) for value, n in anatomy.DISC_POINT_OF_MAP.items()}
-        | {96: 'L5/L6'},
-    }
-    return tables[item.values] if item.values else None
+    return meanings(item.values) if item.values else None
 
 
 def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
@@ -283,7 +329,8 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
     item : Product
     record : mapping
         The record; ``spine``, ``discs``, ``levels`` and ``rootlets`` each with a
-        ``status``, ``registration`` with ``other``, and ``precomputed``.
+        ``status``, ``registration`` with ``other``, ``precomputed``, and ``template_maps`` with
+        a ``status`` for each product.
 
     Returns
     -------
@@ -302,8 +349,10 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
         return True
     if item.when == 'two_paths':
         return bool((record.get('registration') or {}).get('other'))
-    stage = 'spine' if item.when == 'canal' else item.when
-    return (record.get(stage) or {}).get('status') in ('computed', 'given')
+    stage = record.get('spine' if item.when == 'canal' else item.when) or {}
+    if item.when == 'template_maps':
+        stage = stage.get(item.sources[0] if item.kind == 'label table' else item.name) or {}
+    return stage.get('status') in ('computed', 'given')
 
 
 def expected(record: Mapping[str, Any], items: Iterable[Product] = WRITTEN) -> tuple[Product, ...]:

@@ -61,6 +61,8 @@ class Record:
     off, not eligible, failed) and ``reason``."""
     registration: dict[str, Any] = field(default_factory=lambda: {'path': None, 'other': None})
     """The path chosen, and the other one where it gave a result too."""
+    template_maps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the template gives to the subject: product to ``status`` and ``reason``."""
     metrics: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
     products: dict[str, str] = field(default_factory=dict)

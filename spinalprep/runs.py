@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import socket
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -217,6 +218,21 @@ def write_description(run: Run) -> None:
     atomic.write_text(root / '.bidsignore', description.bidsignore(run.output_names))
     if not any(root.glob('README*')):  # one that is there may be the user's
         atomic.write_text(root / 'README', description.README)
+
+
+def write_template_links(run: Run) -> None:
+    """Links by which TemplateFlow's client finds the template, for steps that build on this one.
+
+    Nothing here reads them: where they can't be made, that is a warning.
+    """
+    from spinalprep.toolbox.templateflow import link_template
+
+    if run.toolbox.template is None:
+        return
+    try:
+        link_template(run.toolbox.template, run.layout.templateflow)
+    except (SpinalprepError, OSError) as error:
+        warnings.warn(f'the template was not linked for TemplateFlow: {error}', stacklevel=2)
 
 
 def write_selection(targets: Sequence[Target], chosen: Sequence[Target], run: Run) -> None:

@@ -22,6 +22,13 @@ COLUMNS: dict[str, dict[str, Any]] = {
             for name in label_names(product('vertebral_levels')).values()
         },
     ),
+    'spinal_level': _column(
+        'Spinal level',
+        Levels={
+            name: f'Spinal level {name}'
+            for name in label_names(product('spinal_levels_of_template')).values()
+        },
+    ),
     'slices': _column('Number of slices'),
     'area_mm2': _column('Cross-sectional area, perpendicular to the cord', 'mm^2'),
     'angle_ap_deg': _column('Tilt of the cord about the front-back axis', 'degree'),

@@ -242,8 +242,8 @@ def _complete(outcome: execution.Outcome, record: Record) -> None:
     summary = outcome.summary or {}
     record.status = COMPLETED
     for name in (
-        'verdict', 'reasons', 'spine', 'discs', 'levels', 'rootlets', 'registration', 'metrics',
-        'evidence', 'products',
+        'verdict', 'reasons', 'spine', 'discs', 'levels', 'rootlets', 'registration',
+        'template_maps', 'metrics', 'evidence', 'products',
     ):  # fmt: skip
         setattr(record, name, summary[name])
     notes = [f'a figure is missing: {crash.message}' for crash in outcome.crashes]

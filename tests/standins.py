@@ -63,6 +63,10 @@ def write_product(item, folder: Path) -> str:
     elif item.kind == 'image':
         data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
         image = nb.Nifti1Image(data, affine)
+    elif item.kind == 'probability':
+        image = nb.Nifti1Image(
+            np.linspace(0, 1, np.prod(shape), dtype='f4').reshape(shape), affine
+        )
     else:
         data = _labels(item, shape)
         image = nb.Nifti1Image(data, affine)

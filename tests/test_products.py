@@ -7,6 +7,7 @@ import re
 import pytest
 
 from spinalprep import description, layout, lookup, products, selection, sidecars
+from spinalprep.anatomy.labels import HORNS
 from spinalprep.anatomy.tables import SLICE_COLUMNS
 from spinalprep.products import (
     FIGURES,
@@ -56,6 +57,18 @@ def test_every_column_of_a_table_is_described():
     assert set(SLICE_COLUMNS) | {'slice', 'level'} == set(product('csa_per_slice').columns)
 
 
+def test_horns_have_the_numbers_of_the_atlas():
+    assert products.label_names(product('horns_dseg')) == {
+        30: 'left ventral horn',
+        31: 'right ventral horn',
+        34: 'left dorsal horn',
+        35: 'right dorsal horn',
+    }
+    assert {f'horn_{"_".join(name.split()[:2])}' for name in HORNS.values()} == {
+        item.name for item in PRODUCTS if item.kind == 'probability'
+    }
+
+
 def test_every_product_with_labels_says_what_they_mean():
     for item in PRODUCTS:
         meaning = products.label_names(item)
@@ -87,6 +100,11 @@ def test_expected_products_follow_the_record():
         'levels': {'status': 'computed'},
         'rootlets': {'status': 'absent', 'reason': 'T1w'},
         'registration': {'path': 'disc', 'other': None},
+        'template_maps': {
+            item.name: {'status': 'computed', 'reason': ''}
+            for item in PRODUCTS
+            if item.when == 'template_maps'
+        },
     }
     got = products.names(expected(record))
     assert set(products.names(WRITTEN)) - set(got) == {
@@ -98,6 +116,9 @@ def test_expected_products_follow_the_record():
     record['rootlets'] = {'status': 'computed'}
     record['registration']['other'] = 'disc'
     assert products.names(expected(record)) == products.names(WRITTEN)
+    record['template_maps']['horn_left_dorsal'] = {'status': 'absent', 'reason': 'no atlas'}
+    left_out = set(products.names(WRITTEN)) - set(products.names(expected(record)))
+    assert left_out == {'horn_left_dorsal'}
     bare = {'status': 'completed', 'discs': {'status': 'absent'}}
     assert 'disc_labels' not in products.names(expected(bare))
     assert 'csa_per_level' not in products.names(expected(bare))

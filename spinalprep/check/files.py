@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 GRID_TOLERANCE_VOXELS = 0.1
 """Largest shift of a corner of a grid that writing and reading headers may cause."""
 
-_WORDS = ('level', 'name', 'color')
+_WORDS = ('level', 'spinal_level', 'name', 'color')
 """Columns of tables that hold names; all others hold numbers or ``n/a``."""
 
 
@@ -146,6 +146,8 @@ def _judge_values(item: Product, data: Any) -> Iterator[str]:
             yield 'some values are not finite'
         elif item.kind == 'image' and data.min() == data.max():
             yield f'all values are {data.flat[0]}'
+        elif item.kind == 'probability' and (data.min() < 0 or data.max() > 1 or not data.any()):
+            yield f'values from {data.min():.3g} to {data.max():.3g}, shares of 1 expected'
         return
     values, counts = np.unique(data[data != 0], return_counts=True)
     if not values.size:

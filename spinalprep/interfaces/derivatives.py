@@ -210,7 +210,7 @@ class SaveDerivatives(BaseInterface):
 
     def _sidecar(self, item: Product) -> dict[str, Any]:
         path = None
-        if item.space == 'template' or item.folder == 'xfm':
+        if item.registered:
             path = self._other_path if item.name.endswith('_other') else self._chosen_path
         return sidecar(
             item,
@@ -244,6 +244,17 @@ class SaveDerivatives(BaseInterface):
             status = 'given' if STAGES[name] in self._given else 'computed'
         return {'status': status, 'reason': ''} | dict(self._evidence.get(name) or {})
 
+    def _template_maps(self) -> dict[str, dict[str, Any]]:
+        """Status of what the template gives: as the evidence states it, else by what there is."""
+        told = self._evidence.get('template_maps') or {}
+        return {
+            item.name: {'status': 'computed' if item.name in self._written else 'absent'}
+            | {'reason': ''}
+            | dict(told.get(item.name) or {})
+            for item in PRODUCTS
+            if item.when == 'template_maps'
+        }
+
     def _summary(self) -> dict[str, Any]:
         return {
             'verdict': self._evidence.get('verdict'),
@@ -252,6 +263,7 @@ class SaveDerivatives(BaseInterface):
                 name: str(path.relative_to(self._root)) for name, path in self._written.items()
             },
             **{name: self._stage(name) for name in STAGES},
+            'template_maps': self._template_maps(),
             'registration': {'path': self._chosen_path, 'other': self._other_path},
             'metrics': self.inputs.metrics if isdefined(self.inputs.metrics) else {},
             'evidence': self._evidence,

@@ -10,6 +10,7 @@ from nipype.pipeline.engine.utils import generate_expanded_graph
 
 from spinalprep.errors import InputImageError, PolicyError, ToolboxError
 from spinalprep.interfaces import sct
+from spinalprep.interfaces.template_maps import MAPS
 from spinalprep.policy import Policy, policy_from_dict
 from spinalprep.products import PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
@@ -20,6 +21,7 @@ from spinalprep.workflows.anat import (
     init_registration_wf,
     init_rootlets_wf,
     init_segmentation_wf,
+    init_template_maps_wf,
 )
 
 TOOLBOX = Toolbox.example('7.3')
@@ -80,6 +82,7 @@ def test_every_combination_expands(tmp_path, modality, cord_method, enabled, pre
             'segmentation_wf.shape': True,
             'discovery_wf.reorient': True,
             'discovery_wf.crop': True,
+            **{f'template_maps_wf.warp_{name}': True for name in MAPS},
         }
         assert ran == {name for name, runs in expected.items() if runs}, subset
 
@@ -239,6 +242,7 @@ def test_unknown_given_product(tmp_path):
         (init_segmentation_wf, {'modality': 'T2w'}),
         (init_rootlets_wf, {'modality': 'T2w'}),
         (init_registration_wf, {'modality': 'T2w'}),
+        (init_template_maps_wf, {}),
     ],
 )
 def test_docstrings_name_the_nodes_fields(factory, extra):

@@ -17,7 +17,13 @@ from spinalprep.interfaces.given import CheckGiven
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
-from spinalprep.workflows.anat import evidence, registration, reports, segmentation
+from spinalprep.workflows.anat import (
+    evidence,
+    registration,
+    reports,
+    segmentation,
+    template_maps,
+)
 from spinalprep.workflows.anat.discovery import init_discovery_wf
 from spinalprep.workflows.anat.evidence import init_evidence_wf
 from spinalprep.workflows.anat.memory import assign_memory
@@ -25,12 +31,14 @@ from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.reports import init_reports_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
 from spinalprep.workflows.anat.segmentation import init_segmentation_wf
+from spinalprep.workflows.anat.template_maps import init_template_maps_wf
 
 OUTPUTS = (
     'cordref',
     *segmentation.RESULTS,
     'rootlets_dseg',
     *registration.OUTPUTS,
+    *template_maps.OUTPUTS,
     *names(FIGURES),
 )
 """Fields of the outputnode, the same on every branch."""
@@ -114,6 +122,12 @@ def init_anat_cordref_wf(
         The cord reference on the template's grid.
     registration_path
         ``disc`` or ``rootlet``.
+    cord_of_template, vertebral_levels_of_template, spinal_levels_of_template
+        Of the template, in the subject.
+    horn_left_ventral, horn_right_ventral, horn_left_dorsal, horn_right_dorsal, horns_dseg
+        Horns of the grey matter by the template's atlas: shares of each voxel, and labels.
+    csa_per_spinal_level
+        Cross-sectional area (mm²) by the template's spinal levels, TSV.
     evidence
         All evidence, with ``verdict`` and ``reasons``.
     figure_crop_box, figure_cord_mask, figure_spine, figure_rootlets, figure_overlay
@@ -152,6 +166,7 @@ def init_anat_cordref_wf(
     )
     rootlets = init_rootlets_wf(modality=modality, **common, given='rootlets_dseg' in precomputed)
     register = init_registration_wf(modality=modality, **common)
+    bring_maps = init_template_maps_wf(**common)
     examine = init_evidence_wf(
         modality=modality,
         policy=policy,
@@ -206,6 +221,13 @@ def init_anat_cordref_wf(
             ('outputnode.rootlets_dseg', 'inputnode.rootlets_dseg'),
             ('outputnode.no_result', 'inputnode.rootlet_no_result'),
         ]),
+        (discover, bring_maps, [('outputnode.cordref', 'inputnode.cordref')]),
+        (segment, bring_maps, [('outputnode.csa_per_slice', 'inputnode.csa_per_slice')]),
+        (register, bring_maps, [
+            ('outputnode.warp_template2cordref', 'inputnode.warp_template2cordref'),
+            ('outputnode.valid_in_cordref', 'inputnode.valid_in_cordref'),
+            ('outputnode.evidence', 'inputnode.registration'),
+        ]),
         # verdict
         (discover, conclude, [
             ('outputnode.evidence', 'discovery'),
@@ -222,6 +244,7 @@ def init_anat_cordref_wf(
         ]),
         (register, conclude, [('outputnode.evidence', 'registration')]),
         (notes, conclude, [('out', 'given_notes')]),
+        (bring_maps, conclude, [('outputnode.status', 'template_maps')]),
         (discover, examine, [('outputnode.evidence', 'inputnode.discovery')]),
         (examine, conclude, [
             ('outputnode.numbers', 'numbers'),
@@ -233,6 +256,9 @@ def init_anat_cordref_wf(
         (rootlets, outputnode, [('outputnode.rootlets_dseg', 'rootlets_dseg')]),
         (register, outputnode, [
             (f'outputnode.{field}', field) for field in registration.OUTPUTS if field != 'evidence'
+        ]),
+        (bring_maps, outputnode, [
+            (f'outputnode.{field}', field) for field in template_maps.OUTPUTS
         ]),
         (conclude, outputnode, [('evidence', 'evidence')]),
     ])  # fmt: skip

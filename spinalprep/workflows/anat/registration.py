@@ -129,7 +129,7 @@ rootlets; the path with the better evidence was taken.
     outputnode = pe.Node(niu.IdentityInterface(fields=[*OUTPUTS, *FOR_FIGURES]), name='outputnode')
     template = pe.Node(
         ReadTemplate(
-            template=_template(policy, toolbox),
+            template=template_folder(policy, toolbox),
             template_identity=toolbox.template_identity,
             contrast={'T2w': 't2', 'T1w': 't1'}[modality],
         ),
@@ -176,8 +176,16 @@ rootlets; the path with the better evidence was taken.
     return workflow
 
 
-def _template(policy: Policy, toolbox: Toolbox) -> Path:
-    """The toolbox's template, which must be the one that the policy names."""
+def template_folder(policy: Policy, toolbox: Toolbox) -> Path:
+    """The toolbox's template, which must be the one that the policy names.
+
+    Raises
+    ------
+    PolicyError
+        If it isn't.
+    ToolboxError
+        If there is none.
+    """
     named = policy.registration.template
     if named != 'PAM50' and Path(named) != toolbox.template:
         raise PolicyError(
