@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from spinalprep.anatomy.labels import HORNS
 from spinalprep.products import LABEL_COLUMNS, Product, label_names
 
 LAST_DISC = 25
@@ -41,6 +42,11 @@ def label_table(item: Product) -> str:
     return ''.join('\t'.join(row) + '\n' for row in (LABEL_COLUMNS, *rows))
 
 
+HORN_COLOURS = dict(zip(HORNS, ('#e69f00', '#d55e00', '#56b4e9', '#0072b2'), strict=True))
+"""Warm ventral, cold dorsal, the right darker; of the palette of Okabe and Ito (2008), which
+colour-blind eyes tell apart. No figure shows them."""
+
+
 def _colours() -> dict[str, Callable[[int], Any]]:
     """Kind of values to what colours them in the figures."""
     from spinalprep.reports.look import FAINT, level_colour
@@ -51,5 +57,6 @@ def _colours() -> dict[str, Callable[[int], Any]]:
         'vertebrae': map_colour,
         'levels': level_colour,
         'spinal levels': level_colour,
+        'horns': HORN_COLOURS.__getitem__,
         'discs': lambda value: level_colour(value - 0.5) if value <= LAST_DISC else FAINT,
     }

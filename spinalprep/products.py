@@ -152,29 +152,29 @@ PRODUCTS: tuple[Product, ...] = (
         sources=('cordref', 'warp_cordref2template', 'template'),
     ),
     Product(
-        'cord_of_template', 'anat', '{source}_desc-{template}_cord_dseg_{modality}.nii.gz',
-        '{source}_space-{modality}_label-SC_desc-{template}_mask.nii.gz', 'mask', 'cordref',
+        'cord_of_template', 'anat', '{source}_desc-template_cord_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_label-SC_desc-template_mask.nii.gz', 'mask', 'cordref',
         'template_maps', "The template's cord in the subject.", 'cord', sources=FROM_TEMPLATE,
     ),
     Product(
         'vertebral_levels_of_template', 'anat',
-        '{source}_desc-{template}_vertebral_levels_{modality}.nii.gz',
-        '{source}_space-{modality}_seg-vertebrallevels_desc-{template}_dseg.nii.gz', 'labels',
+        '{source}_desc-template_vertebral_levels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-vertebrallevels_desc-template_dseg.nii.gz', 'labels',
         'cordref', 'template_maps', "The template's vertebral levels in the subject.", 'levels',
         sources=FROM_TEMPLATE,
     ),
     Product(
         'spinal_levels_of_template', 'anat',
-        '{source}_desc-{template}_spinal_levels_{modality}.nii.gz',
-        '{source}_space-{modality}_seg-spinallevels_desc-{template}_dseg.nii.gz', 'labels',
+        '{source}_desc-template_spinal_levels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-spinallevels_desc-template_dseg.nii.gz', 'labels',
         'cordref', 'template_maps', "The template's spinal levels in the subject.",
         'spinal levels', sources=FROM_TEMPLATE,
     ),
     *(
         Product(
             f'horn_{side}_{place}', 'anat',
-            f'{{source}}_desc-{{template}}_horn_{side}_{place}_probseg_{{modality}}.nii.gz',
-            f'{{source}}_space-{{modality}}_label-{side}{place.title()}Horn_desc-{{template}}'
+            f'{{source}}_desc-template_horn_{side}_{place}_probseg_{{modality}}.nii.gz',
+            f'{{source}}_space-{{modality}}_label-{side}{place.title()}Horn_desc-template'
             '_probseg.nii.gz',
             'probability', 'cordref', 'template_maps',
             f"Share of grey matter of the {side} {place} horn, by the template's atlas.",
@@ -183,8 +183,8 @@ PRODUCTS: tuple[Product, ...] = (
         for place in ('dorsal', 'ventral') for side in ('left', 'right')
     ),
     Product(
-        'horns_dseg', 'anat', '{source}_desc-{template}_horns_dseg_{modality}.nii.gz',
-        '{source}_space-{modality}_seg-horns_desc-{template}_dseg.nii.gz', 'labels', 'cordref',
+        'horns_dseg', 'anat', '{source}_desc-template_horns_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-horns_desc-template_dseg.nii.gz', 'labels', 'cordref',
         'template_maps',
         'The horn that has the largest share of a voxel, where that is at least one half.',
         'horns', sources=FROM_TEMPLATE,

@@ -83,7 +83,7 @@ def test_bids_names_are_entities_in_order_and_a_suffix(item):
     keys = [re.fullmatch('([a-z]+)-[A-Za-z0-9]+', entity).group(1) for entity in entities]
     assert keys == sorted(set(keys), key=naming._BIDS_ORDER.index)
     assert set(EVERYTHING) <= set(keys)
-    assert last.partition('.')[0] in ('T2w', 'mask', 'dseg', 'morph', 'xfm')
+    assert last.partition('.')[0] in ('T2w', 'mask', 'dseg', 'probseg', 'morph', 'xfm')
     if last.startswith('dseg'):
         assert 'seg' in keys
         assert 'label' not in keys
