@@ -22,6 +22,7 @@ from spinalprep.anatomy.labels import (
 )
 from spinalprep.anatomy.landmarks import MIN_DISCS, MIN_ROOTLET_LEVELS
 from spinalprep.anatomy.quality import substeps
+from spinalprep.anatomy.quality.descent import Descents, numbering_shift
 from spinalprep.anatomy.quality.rootlets import rootlet_numbers
 from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.policy import Policy
@@ -31,7 +32,7 @@ MIN_LANDMARKS = {'disc': MIN_DISCS, 'rootlet': MIN_ROOTLET_LEVELS}
 
 PATHS = ('disc', 'rootlet')
 
-GROUPS = ('view', 'segmentation', 'labels', 'rootlets', *PATHS)
+GROUPS = ('view', 'segmentation', 'labels', 'rootlets', 'numbering', *PATHS)
 """Parts of the evidence, each from some of the products."""
 
 
@@ -72,21 +73,30 @@ class Products:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A template: its cord and its landmarks."""
+    """A template: its cord, its landmarks, and how its rootlets descend."""
 
     shape: tuple[int, ...]
     affine: np.ndarray
     frame: Any
     by_disc: CordSpace
     by_rootlet: CordSpace
+    descents: Descents
 
     @classmethod
-    def of(cls, cord: np.ndarray, affine: np.ndarray, discs: dict, rootlets: dict) -> Template:
-        """Template of a cord mask and points."""
+    def of(
+        cls,
+        cord: np.ndarray,
+        affine: np.ndarray,
+        discs: dict,
+        midpoints: dict,
+        rootlets: np.ndarray,
+    ) -> Template:
+        """Template of a cord mask, points, and a map of rootlets."""
         from spinalprep.embedded.registration import CordFrame
 
-        spaces = (CordSpace.of(cord, affine, points) for points in (discs, rootlets))
-        return cls(cord.shape, affine, CordFrame.from_mask(cord, affine), *spaces)
+        spaces = (CordSpace.of(cord, affine, points) for points in (discs, midpoints))
+        descents = Descents.of(rootlets.astype(int), discs, cord > 0, affine)
+        return cls(cord.shape, affine, CordFrame.from_mask(cord, affine), *spaces, descents)
 
 
 @cache
@@ -95,7 +105,9 @@ def phantom_template() -> Template:
     from spinalprep.embedded.phantom import make_template
 
     model = make_template()
-    return Template.of(model.cord, model.affine, model.disc_points, model.rootlet_points)
+    return Template.of(
+        model.cord, model.affine, model.disc_points, model.rootlet_points, model.rootlets
+    )
 
 
 def phantom(seed: int, **params: Any):
@@ -238,6 +250,8 @@ def measure(products: Products, groups: Collection[str] = GROUPS) -> dict[str, A
         found['rootlets'] = rootlet_numbers(
             products.rootlets, products.cord, products.canal, products.affine, dorsal_only=False
         )
+    if 'numbering' in groups and products.rootlets is not None:
+        found['numbering'] = {'numbering_shift': numbering(products)}
     for name in PATHS:
         wanted = name == 'disc' or products.rootlets is not None
         if name in groups and wanted:
@@ -257,6 +271,14 @@ def assess(products: Products, name: str) -> dict[str, Any]:
         path.to_template,
         name=disc_name if name == 'disc' else spinal_level_name,
     )
+
+
+def numbering(products: Products) -> float | None:
+    """By how much rootlets and discs number differently, by the rootlets' descent."""
+    own = Descents.of(
+        products.rootlets.astype(int), products.discs, products.cord, products.affine
+    )
+    return numbering_shift(own, (products.template or phantom_template()).descents)
 
 
 def offset(products: Products) -> tuple[float, float] | None:
@@ -279,7 +301,7 @@ def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """
     bounds = Policy().verdict
     values: dict[str, Any] = {}
-    for group in ('view', 'segmentation', 'labels', 'rootlets'):
+    for group in ('view', 'segmentation', 'labels', 'rootlets', 'numbering'):
         values |= found.get(group, {})
     numbers = judge_numbers(values, bounds)
     missed = [name for name in PATHS if name in found and found[name] is None]

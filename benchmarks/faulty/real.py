@@ -26,10 +26,10 @@ def real_products(name: str, data: Path) -> Products:
     """
     pam50, prefix = Pam50.of(data), data / 'pam50_small' / 'template'
     midpoints = label_points(*labels(prefix / 'PAM50_small_rootlets_midpoints.nii.gz'))
-    template = Template.of(pam50.cord, pam50.affine, pam50.discs, midpoints)
+    rootlets = labels(prefix / 'PAM50_small_rootlets.nii.gz')[0]
+    template = Template.of(pam50.cord, pam50.affine, pam50.discs, midpoints, rootlets)
     if name == 'pam50_small':
         # the template's own rootlets: those found lie up to 15 mm off, which evidence tells
-        rootlets = labels(prefix / 'PAM50_small_rootlets.nii.gz')[0]
         products = find_products(pam50.image, pam50.affine, 'T2w').but(rootlets=rootlets)
     else:
         image, affine = load(data / name / 't2.nii.gz')
