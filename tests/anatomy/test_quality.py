@@ -26,6 +26,7 @@ from spinalprep.anatomy.quality.view import (
     cord_snr,
     crop_numbers,
     ghost_correlation,
+    image_numbers,
 )
 from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.embedded.phantom import PhantomParams, make_phantom
@@ -150,6 +151,10 @@ def test_gaps_jumps_pieces_and_areas():
     jump = mask.copy()
     jump[:, :, 30] = np.roll(mask[:, :, 30], 3, axis=0)
     assert cord_numbers(jump, affine, (25, 130))['centreline_jump_mm'] == pytest.approx(3, abs=0.1)
+    upside_down = affine @ np.diag([1, 1, -1, 1])  # stored from head to foot
+    upside_down[2, 3] = 30
+    turned = cord_numbers(jump, upside_down, (25, 130))
+    assert turned['centreline_jump_mm'] == pytest.approx(3, abs=0.1)
     piece = mask.copy()
     piece[2:6, 2:6, 20:40] = True
     assert cord_numbers(piece, affine, (25, 130))['cord_pieces'] == 1
@@ -205,6 +210,16 @@ def test_no_csf_is_no_edge():
     assert edge_numbers(flat, away <= 4, affine, csf_is_bright=True) == {
         'edge_size_mm': None, 'edge_shift_mm': None,
     }  # fmt: skip
+
+
+def test_voxels_without_a_value_spoil_no_number():
+    away, affine, _ = cylinder()
+    image = image_of(away) + np.random.default_rng(0).normal(0, 2, away.shape)
+    holes = np.where(away > 15, np.nan, image)
+    holes[20, 22, 30] = np.nan  # in the cord
+    for numbers in (image_numbers, lambda *args: edge_numbers(*args[:1], args[2], affine, True)):
+        whole, torn = (numbers(values, affine, away <= 4) for values in (image, holes))
+        assert whole == pytest.approx(torn, abs=0.1, rel=0.05)
 
 
 def test_grids():
