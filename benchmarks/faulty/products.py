@@ -84,18 +84,12 @@ class Template:
 
     @classmethod
     def of(
-        cls,
-        cord: np.ndarray,
-        affine: np.ndarray,
-        discs: dict,
-        midpoints: dict,
-        rootlets: np.ndarray,
+        cls, cord: np.ndarray, affine: np.ndarray, discs: dict, midpoints: dict, descents: Descents
     ) -> Template:
-        """Template of a cord mask, points, and a map of rootlets."""
+        """Template of a cord mask, and points of discs and rootlets."""
         from spinalprep.embedded.registration import CordFrame
 
         spaces = (CordSpace.of(cord, affine, points) for points in (discs, midpoints))
-        descents = Descents.of(rootlets.astype(int), discs, cord > 0, affine)
         return cls(cord.shape, affine, CordFrame.from_mask(cord, affine), *spaces, descents)
 
 
@@ -105,9 +99,10 @@ def phantom_template() -> Template:
     from spinalprep.embedded.phantom import make_template
 
     model = make_template()
-    return Template.of(
-        model.cord, model.affine, model.disc_points, model.rootlet_points, model.rootlets
+    descents = Descents.of(
+        model.rootlets.astype(int), model.disc_points, model.cord > 0, model.affine
     )
+    return Template.of(model.cord, model.affine, model.disc_points, model.rootlet_points, descents)
 
 
 def phantom(seed: int, **params: Any):
@@ -129,7 +124,18 @@ def make_products(seed: int, *, registered: bool = True, **params: Any) -> Produ
         anchor = min((v, p) for v, p in made.disc_points.items() if v >= 3)
     image = np.asarray(made.image.dataobj, dtype=np.float32)
     products = find_products(image, made.affine, made.params.contrast, anchor)
+    if products.rootlets is not None:
+        products = products.but(rootlets=_numbered(products, made.rootlet_points))
     return products.but(paths=register(products)) if registered else products
+
+
+def _numbered(products: Products, truth: dict[int, np.ndarray]) -> np.ndarray:
+    """Rootlets with their true numbers: the embedded SCT is a level off in a few people."""
+    found = label_points(products.rootlets.astype(int), products.affine)
+    values = np.array(list(truth))
+    heights = np.array([point[2] for point in truth.values()])
+    steps = [v - values[np.abs(heights - point[2]).argmin()] for v, point in found.items()]
+    return np.where(products.rootlets > 0, products.rootlets - round(np.median(steps)), 0)
 
 
 def find_products(

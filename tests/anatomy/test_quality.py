@@ -484,9 +484,16 @@ def test_a_few_levels_or_one_side_suffice_and_less_tells_nothing():
     assert numbering_shift(descents(0.3, 1, levels=(4, 5, 6)), template) == pytest.approx(1)
     assert numbering_shift(descents(0.3, 1, side=[True]), template) == pytest.approx(1)
     assert numbering_shift(descents(0.3, 1, levels=(4, 5)), template) is None
-    assert numbering_shift(descents(noise=4.0), template) is None
+    assert numbering_shift(descents(noise=6.0), template) is None
     assert numbering_shift(Descents({}, {}, {}), template) is None
     assert numbering_shift(descents(), Descents({}, {}, {})) is None
+
+
+def test_a_level_of_odd_slope_does_not_decide():
+    odd = descents(0.3)
+    slopes = {q: (5 * s if q[0] == 8 else s, e) for q, (s, e) in odd.slopes.items()}
+    shift = numbering_shift(Descents(slopes, odd.heights, odd.discs), descents())
+    assert shift == pytest.approx(0, abs=0.05)
 
 
 def test_nerves_that_do_not_descend_in_the_template_tell_nothing():

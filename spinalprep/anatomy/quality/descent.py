@@ -23,10 +23,10 @@ MIN_VOXELS = 15
 MIN_SPREAD_MM = 0.5
 """Standard deviation, sideways, of voxels that show a slope."""
 
-SLOPE_SD = 0.3
-"""By how much slopes of one level differ between people and sides (mm per mm), about."""
+SLOPE_SD = 0.6
+"""By how much slopes of one level differ (mm per mm): as in two releases of PAM50's rootlets."""
 
-CERTAIN_LEVELS = 0.25
+CERTAIN_LEVELS = 0.3
 """Standard error from which a shift tells nothing."""
 
 Quadrant = tuple[int, bool, bool]
@@ -135,26 +135,28 @@ def numbering_shift(subject: Descents, template: Descents) -> float | None:
     Returns
     -------
     float or None
-        In levels, positive where numbers are too high against those of the discs. The mean
-        over levels and sides, each as certain as its slopes. None with fewer than
+        In levels, positive where numbers are too high against those of the discs. The weighted
+        median over levels and sides, each as certain as its slope. None with fewer than
         :data:`~spinalprep.anatomy.landmarks.MIN_ROOTLET_LEVELS` levels that have
         slopes and discs, or with a standard error of more than :data:`CERTAIN_LEVELS`.
     """
-    weighted, weights, levels = 0.0, 0.0, set()
+    shifts, errors, levels = [], [], set()
     for quadrant in subject.slopes.keys() & template.slopes.keys():
         level = quadrant[0]
         way, usual_way = subject.way(level), template.way(level)
         spacing = subject.spacing(level)
         if way is None or usual_way is None or spacing is None or spacing <= 0:
             continue
-        (slope, error), (usual, usual_error) = (of.slopes[quadrant] for of in (subject, template))
+        slope, error = subject.slopes[quadrant]
+        usual, _ = template.slopes[quadrant]
         if usual >= 0 or usual_way <= 0:
             continue  # these nerves don't descend in the template: they tell nothing
         share = usual / usual_way
-        variance = error**2 + (usual_error * way / usual_way) ** 2 + SLOPE_SD**2
-        weighted += share * spacing * (share * way - slope) / variance
-        weights += (share * spacing) ** 2 / variance
+        shifts.append((way - slope / share) / spacing)
+        errors.append(np.hypot(error, SLOPE_SD) / (-share * spacing))
         levels.add(level)
-    if len(levels) < MIN_ROOTLET_LEVELS or weights < CERTAIN_LEVELS**-2:
+    if len(levels) < MIN_ROOTLET_LEVELS or (np.array(errors) ** -2).sum() < CERTAIN_LEVELS**-2:
         return None
-    return weighted / weights
+    order = np.argsort(shifts)
+    weights = np.cumsum(1 / np.array(errors)[order])
+    return float(shifts[order[np.searchsorted(weights, weights[-1] / 2)]])
