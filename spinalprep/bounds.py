@@ -234,6 +234,13 @@ NUMBERS: tuple[Number, ...] = (
         'rootlet_outside_canal', 'S2.3', '', '{:.0%} of the rootlets lie outside the canal', 0.25,
         0.6, STUDY, 'Share of the voxels outside the canal, where the canal was found.',
     ),
+    Number(
+        'numbering_shift', 'S2.3', 'levels', 'by the descent of the rootlets, their numbers are '
+        '{:.1f} levels off those of the discs', 0.4, 0.5, STUDY, 'Rootlets that enter the cord '
+        'far above their own foramen run down steeply: by how many levels their numbers and '
+        "those of the discs differ from what the slopes speak for, against the template's "
+        'rootlets. 0.5: another number explains them better.',
+    ),
     # S2.4 registration, each path by itself
     Number(
         'cord_dice', 'S2.4', '', 'overlap of template and subject cord {:.2f}', 0.85, 0.7, STUDY,

@@ -38,14 +38,19 @@ class Fault:
     """Groups of evidence that may change."""
     inject: Callable[[Products, float, int], Products | None]
     """Products, strength and seed to faulty products; None where it can't be had."""
-    top_mm: float | None = None
-    """Of phantoms that it needs, where not the usual ones."""
+    view: tuple[tuple[str, float], ...] = ()
+    """Of phantoms that it needs, where not the usual ones: parameters and values."""
     modality: str | None = None
     """Of phantoms that it needs, where not either."""
 
 
-BY_DISC = ('labels', 'disc')
+BY_DISC = ('labels', 'numbering', 'disc')
+BY_ROOTLETS = ('rootlets', 'numbering', 'rootlet')
 CORD = ('view', 'segmentation')
+
+NO_C1 = (('top_mm', -55.0),)
+C2_TO_C5 = (('top_mm', -10.0), ('bottom_level', 6.2))
+C5_TO_T1 = (('top_mm', -75.0),)
 
 
 def _sizes(products: Products) -> np.ndarray:
@@ -300,9 +305,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault('discs and vertebrae shifted, C1 in view', 'levels', (1,), WARN,
           BY_DISC, all_shifted),
     Fault('discs and vertebrae shifted, rootlets but no C1 in view', 'levels', (1, 2, 3), WARN,
-          BY_DISC, all_shifted, -55.0, 'T2w'),
+          BY_DISC, all_shifted, NO_C1, 'T2w'),
     Fault('discs and vertebrae shifted, neither in view', 'levels', (1,), WARN,
-          BY_DISC, all_shifted, -55.0, 'T1w'),
+          BY_DISC, all_shifted, NO_C1, 'T1w'),
     Fault('discs missing in the middle', 'discs', (1,), WARN, BY_DISC,
           disc_missing),
     Fault('discs swapped', 'places apart', (1,), FAIL, ('labels',), discs_swapped),
@@ -317,8 +322,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault('mask on another grid', 'mm', (0.02, 0.1, 1), FAIL, ('segmentation',), other_grid),
     Fault('crop cuts the cord', 'mm', (0, 1, 3), FAIL, ('view',), cord_cut),
     Fault('crop reaches into the brain', 'mm more', (10, 20, 40), WARN, ('labels',), into_brain),
-    Fault('rootlets shifted', 'levels', (1, 2, 3), WARN, ('rootlets', 'rootlet'),
-          rootlets_shifted),
+    Fault('rootlets shifted', 'levels', (1,), FAIL, BY_ROOTLETS, rootlets_shifted),
+    Fault('rootlets shifted, C2 to C5 in view', 'levels', (1,), FAIL, BY_ROOTLETS,
+          rootlets_shifted, C2_TO_C5),
+    Fault('rootlets shifted, C5 to T1 in view', 'levels', (1,), FAIL, BY_ROOTLETS,
+          rootlets_shifted, C5_TO_T1),
     Fault('rootlets on one side', 'share lost', (0.5, 0.8, 1), WARN, ('rootlets',), one_sided),
     Fault('rootlets turned to the front', 'of 60°', (0.33, 0.67, 1), WARN, ('rootlets',),
           to_ventral),

@@ -22,6 +22,7 @@ from spinalprep.anatomy.labels import (
 )
 from spinalprep.anatomy.landmarks import MIN_DISCS, MIN_ROOTLET_LEVELS
 from spinalprep.anatomy.quality import substeps
+from spinalprep.anatomy.quality.descent import Descents, numbering_shift
 from spinalprep.anatomy.quality.rootlets import rootlet_numbers
 from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.policy import Policy
@@ -31,7 +32,7 @@ MIN_LANDMARKS = {'disc': MIN_DISCS, 'rootlet': MIN_ROOTLET_LEVELS}
 
 PATHS = ('disc', 'rootlet')
 
-GROUPS = ('view', 'segmentation', 'labels', 'rootlets', *PATHS)
+GROUPS = ('view', 'segmentation', 'labels', 'rootlets', 'numbering', *PATHS)
 """Parts of the evidence, each from some of the products."""
 
 
@@ -72,21 +73,24 @@ class Products:
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """A template: its cord and its landmarks."""
+    """A template: its cord, its landmarks, and how its rootlets descend."""
 
     shape: tuple[int, ...]
     affine: np.ndarray
     frame: Any
     by_disc: CordSpace
     by_rootlet: CordSpace
+    descents: Descents
 
     @classmethod
-    def of(cls, cord: np.ndarray, affine: np.ndarray, discs: dict, rootlets: dict) -> Template:
-        """Template of a cord mask and points."""
+    def of(
+        cls, cord: np.ndarray, affine: np.ndarray, discs: dict, midpoints: dict, descents: Descents
+    ) -> Template:
+        """Template of a cord mask, and points of discs and rootlets."""
         from spinalprep.embedded.registration import CordFrame
 
-        spaces = (CordSpace.of(cord, affine, points) for points in (discs, rootlets))
-        return cls(cord.shape, affine, CordFrame.from_mask(cord, affine), *spaces)
+        spaces = (CordSpace.of(cord, affine, points) for points in (discs, midpoints))
+        return cls(cord.shape, affine, CordFrame.from_mask(cord, affine), *spaces, descents)
 
 
 @cache
@@ -95,7 +99,10 @@ def phantom_template() -> Template:
     from spinalprep.embedded.phantom import make_template
 
     model = make_template()
-    return Template.of(model.cord, model.affine, model.disc_points, model.rootlet_points)
+    descents = Descents.of(
+        model.rootlets.astype(int), model.disc_points, model.cord > 0, model.affine
+    )
+    return Template.of(model.cord, model.affine, model.disc_points, model.rootlet_points, descents)
 
 
 def phantom(seed: int, **params: Any):
@@ -117,7 +124,18 @@ def make_products(seed: int, *, registered: bool = True, **params: Any) -> Produ
         anchor = min((v, p) for v, p in made.disc_points.items() if v >= 3)
     image = np.asarray(made.image.dataobj, dtype=np.float32)
     products = find_products(image, made.affine, made.params.contrast, anchor)
+    if products.rootlets is not None:
+        products = products.but(rootlets=_numbered(products, made.rootlet_points))
     return products.but(paths=register(products)) if registered else products
+
+
+def _numbered(products: Products, truth: dict[int, np.ndarray]) -> np.ndarray:
+    """Rootlets with their true numbers: the embedded SCT is a level off in a few people."""
+    found = label_points(products.rootlets.astype(int), products.affine)
+    values = np.array(list(truth))
+    heights = np.array([point[2] for point in truth.values()])
+    steps = [v - values[np.abs(heights - point[2]).argmin()] for v, point in found.items()]
+    return np.where(products.rootlets > 0, products.rootlets - round(np.median(steps)), 0)
 
 
 def find_products(
@@ -238,6 +256,8 @@ def measure(products: Products, groups: Collection[str] = GROUPS) -> dict[str, A
         found['rootlets'] = rootlet_numbers(
             products.rootlets, products.cord, products.canal, products.affine, dorsal_only=False
         )
+    if 'numbering' in groups and products.rootlets is not None:
+        found['numbering'] = {'numbering_shift': numbering(products)}
     for name in PATHS:
         wanted = name == 'disc' or products.rootlets is not None
         if name in groups and wanted:
@@ -257,6 +277,14 @@ def assess(products: Products, name: str) -> dict[str, Any]:
         path.to_template,
         name=disc_name if name == 'disc' else spinal_level_name,
     )
+
+
+def numbering(products: Products) -> float | None:
+    """By how much rootlets and discs number differently, by the rootlets' descent."""
+    own = Descents.of(
+        products.rootlets.astype(int), products.discs, products.cord, products.affine
+    )
+    return numbering_shift(own, (products.template or phantom_template()).descents)
 
 
 def offset(products: Products) -> tuple[float, float] | None:
@@ -279,7 +307,7 @@ def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """
     bounds = Policy().verdict
     values: dict[str, Any] = {}
-    for group in ('view', 'segmentation', 'labels', 'rootlets'):
+    for group in ('view', 'segmentation', 'labels', 'rootlets', 'numbering'):
         values |= found.get(group, {})
     numbers = judge_numbers(values, bounds)
     missed = [name for name in PATHS if name in found and found[name] is None]

@@ -159,6 +159,44 @@ class SpineNumbers(_Numbers):
         )
 
 
+class _NumberingNumbersInputSpec(BaseInterfaceInputSpec):
+    rootlets_dseg = File(exists=True, desc='rootlets by spinal level')
+    cord_dseg = File(exists=True, desc='cord mask')
+    disc_labels = File(exists=True, desc='disc points')
+    template_cord = File(exists=True, desc="the template's cord")
+    template_discs = File(exists=True, desc="the template's disc points")
+    template_rootlets_map = File(exists=True, desc="the template's rootlets, where it has them")
+
+
+class NumberingNumbers(_Numbers):
+    """S2.3: whether rootlets and discs number alike, by how the rootlets descend."""
+
+    input_spec = _NumberingNumbersInputSpec
+    _needs = (
+        'rootlets_dseg',
+        'cord_dseg',
+        'disc_labels',
+        'template_cord',
+        'template_discs',
+        'template_rootlets_map',
+    )
+
+    def _measure(self):
+        from spinalprep.anatomy.quality.descent import numbering_shift
+
+        subject = self._descents('rootlets_dseg', 'disc_labels', 'cord_dseg')
+        template = self._descents('template_rootlets_map', 'template_discs', 'template_cord')
+        return {'numbering_shift': numbering_shift(subject, template)}
+
+    def _descents(self, rootlets: str, discs: str, cord: str):
+        from spinalprep.anatomy.labels import label_points
+        from spinalprep.anatomy.quality.descent import Descents
+
+        affine = self._image(cord).affine
+        points = label_points(self._labels(discs), self._image(discs).affine)
+        return Descents.of(self._labels(rootlets), points, self._mask(cord), affine)
+
+
 class _RootletNumbersInputSpec(BaseInterfaceInputSpec):
     rootlets_dseg = File(exists=True, desc='rootlets by spinal level')
     cord_dseg = File(exists=True, desc='cord mask')

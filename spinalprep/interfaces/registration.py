@@ -37,6 +37,7 @@ class _ReadTemplateOutputSpec(TraitedSpec):
     cord_file = File(exists=True, desc="the template's cord")
     disc_file = File(exists=True, desc='disc points on the cord')
     rootlet_file = File(exists=True, desc='midpoints of the rootlets, where it has them')
+    rootlets_map_file = File(exists=True, desc='the rootlets, where it has them')
 
 
 class ReadTemplate(SimpleInterface):
@@ -65,6 +66,8 @@ class ReadTemplate(SimpleInterface):
         self._results['disc_file'] = str(files[PART_IDS['disc']])
         if PART_IDS['rootlets_mid'] in files:
             self._results['rootlet_file'] = str(files[PART_IDS['rootlets_mid']])
+        if PART_IDS['rootlets'] in files:
+            self._results['rootlets_map_file'] = str(files[PART_IDS['rootlets']])
         return runtime
 
 

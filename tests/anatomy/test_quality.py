@@ -9,6 +9,7 @@ from scipy import ndimage
 from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.quality import substeps
 from spinalprep.anatomy.quality.cord import canal_numbers, cord_numbers, grid_distance
+from spinalprep.anatomy.quality.descent import Descents, numbering_shift
 from spinalprep.anatomy.quality.edges import edge_numbers, side_edges
 from spinalprep.anatomy.quality.field import folding_numbers, rotation_numbers
 from spinalprep.anatomy.quality.rootlets import rootlet_numbers
@@ -25,6 +26,7 @@ from spinalprep.anatomy.quality.view import (
     cord_snr,
     crop_numbers,
     ghost_correlation,
+    image_numbers,
 )
 from spinalprep.anatomy.warps import DisplacementField
 from spinalprep.embedded.phantom import PhantomParams, make_phantom
@@ -149,6 +151,10 @@ def test_gaps_jumps_pieces_and_areas():
     jump = mask.copy()
     jump[:, :, 30] = np.roll(mask[:, :, 30], 3, axis=0)
     assert cord_numbers(jump, affine, (25, 130))['centreline_jump_mm'] == pytest.approx(3, abs=0.1)
+    upside_down = affine @ np.diag([1, 1, -1, 1])  # stored from head to foot
+    upside_down[2, 3] = 30
+    turned = cord_numbers(jump, upside_down, (25, 130))
+    assert turned['centreline_jump_mm'] == pytest.approx(3, abs=0.1)
     piece = mask.copy()
     piece[2:6, 2:6, 20:40] = True
     assert cord_numbers(piece, affine, (25, 130))['cord_pieces'] == 1
@@ -204,6 +210,16 @@ def test_no_csf_is_no_edge():
     assert edge_numbers(flat, away <= 4, affine, csf_is_bright=True) == {
         'edge_size_mm': None, 'edge_shift_mm': None,
     }  # fmt: skip
+
+
+def test_voxels_without_a_value_spoil_no_number():
+    away, affine, _ = cylinder()
+    image = image_of(away) + np.random.default_rng(0).normal(0, 2, away.shape)
+    holes = np.where(away > 15, np.nan, image)
+    holes[20, 22, 30] = np.nan  # in the cord
+    for numbers in (image_numbers, lambda *args: edge_numbers(*args[:1], args[2], affine, True)):
+        whole, torn = (numbers(values, affine, away <= 4) for values in (image, holes))
+        assert whole == pytest.approx(torn, abs=0.1, rel=0.05)
 
 
 def test_grids():
@@ -434,3 +450,83 @@ def test_a_mirror_and_a_wave_fold(spacing, order):
     numbers = folding_numbers(DisplacementField.from_vectors(wave, space.affine), space.cord)
     assert 0.2 < numbers['folded_fraction'] < 0.6
     assert numbers['determinant_low'] < 0
+
+
+# do rootlets and discs number alike?
+
+SPACING = 16.0
+
+
+def descents(offset=0.0, numbers=0, share=0.1, levels=range(3, 9), side=(True, False), noise=0.0):
+    """Rootlets that enter `offset` levels lower than usual, their numbers `numbers` too high."""
+    rng = np.random.default_rng(0)
+    discs = {value: -SPACING * value for value in range(2, 12)}
+    slopes, heights = {}, {}
+    for level in levels:
+        way = SPACING * (0.55 - offset)
+        heights[level + numbers] = discs[level] + way
+        for is_dorsal in (True, False):
+            for is_right in side:
+                slope = -share * way + noise * rng.standard_normal()
+                slopes[level + numbers, is_dorsal, is_right] = (slope, max(noise, 0.05))
+    return Descents(slopes, heights, discs)
+
+
+@pytest.mark.parametrize('offset', [-1.0, -0.4, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize('numbers', [-1, 0, 1, 2])
+def test_the_descent_of_rootlets_tells_their_numbers_whatever_the_offset(offset, numbers):
+    shift = numbering_shift(descents(offset, numbers), descents())
+    assert shift == pytest.approx(numbers, abs=0.05)
+
+
+def test_a_few_levels_or_one_side_suffice_and_less_tells_nothing():
+    template = descents()
+    assert numbering_shift(descents(0.3, 1, levels=(4, 5, 6)), template) == pytest.approx(1)
+    assert numbering_shift(descents(0.3, 1, side=[True]), template) == pytest.approx(1)
+    assert numbering_shift(descents(0.3, 1, levels=(4, 5)), template) is None
+    assert numbering_shift(descents(noise=6.0), template) is None
+    assert numbering_shift(Descents({}, {}, {}), template) is None
+    assert numbering_shift(descents(), Descents({}, {}, {})) is None
+
+
+def test_a_level_of_odd_slope_does_not_decide():
+    odd = descents(0.3)
+    slopes = {q: (5 * s if q[0] == 8 else s, e) for q, (s, e) in odd.slopes.items()}
+    shift = numbering_shift(Descents(slopes, odd.heights, odd.discs), descents())
+    assert shift == pytest.approx(0, abs=0.05)
+
+
+def test_nerves_that_do_not_descend_in_the_template_tell_nothing():
+    level = descents(share=0.0)
+    assert numbering_shift(descents(0.0, 1), level) is None
+    mixed = dict(descents().slopes) | {q: s for q, s in level.slopes.items() if q[0] == 3}
+    template = Descents(mixed, descents().heights, descents().discs)
+    assert numbering_shift(descents(0.3, -1), template) == pytest.approx(-1, abs=0.05)
+
+
+def test_slopes_of_rootlets_are_those_that_were_drawn():
+    mask, affine = cord()
+    voxels = np.argwhere(np.ones(SHAPE))
+    x, y, z = (voxels @ affine[:3, :3].T + affine[:3, 3]).T
+    labels = np.zeros(SHAPE, int)
+    side = (np.abs(x) > 5) & (np.abs(x) < 12) & (np.abs(y + 3) < 1.5)
+    for level, height in ((3, 15.0), (4, 0.0)):
+        near = side & (np.abs(z - height + 0.5 * np.abs(x)) < 1.5)
+        labels[tuple(voxels[near].T)] = level
+    discs = {1: np.array([0, 6, 28.0]), 3: np.array([0, 6, 10.0]), 4: np.array([0, 6, -5.0])}
+    found = Descents.of(labels, discs, mask, affine)
+    assert found.slopes.keys() == {
+        (level, True, side) for level in (3, 4) for side in (True, False)
+    }
+    for slope, error in found.slopes.values():
+        assert slope == pytest.approx(-0.5, abs=0.05)
+        assert 0 < error < 0.1
+    assert found.discs.keys() == {3, 4}  # the first is extrapolated
+    assert found.way(3) == pytest.approx(15 - 0.5 * 8.5 - 10, abs=0.1)
+    assert found.way(4) == pytest.approx(0 - 0.5 * 8.5 + 5, abs=0.1)
+    assert found.way(5) is None
+    assert found.spacing(3) == pytest.approx(15, abs=0.1)
+    assert found.spacing(4) == pytest.approx(15, abs=0.1)
+    assert found.spacing(6) is None
+    nothing = Descents.of(np.zeros(SHAPE, int), {}, mask, affine)
+    assert nothing.slopes == nothing.heights == nothing.discs == {}

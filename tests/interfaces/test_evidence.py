@@ -9,6 +9,7 @@ from spinalprep.bounds import NUMBERS, Verdict
 from spinalprep.embedded.phantom import PhantomParams, make_phantom
 from spinalprep.interfaces.evidence import (
     CordNumbers,
+    NumberingNumbers,
     RootletNumbers,
     SpineNumbers,
     ViewNumbers,
@@ -84,9 +85,22 @@ def rootlets(files, **changes):
     )
 
 
+def numbering(files, **changes):
+    inputs = {
+        'rootlets_dseg': 'rootlets',
+        'cord_dseg': 'cord',
+        'disc_labels': 'discs',
+        'template_cord': 'cord',
+        'template_discs': 'discs',
+        'template_rootlets_map': 'rootlets',
+    }
+    return NumberingNumbers(**{name: files[value] for name, value in (inputs | changes).items()})
+
+
 def test_true_products_give_all_numbers_and_pass(made, files):
     values = {}
-    for interface in (view(made, files), cord(files), spine(files), rootlets(files)):
+    interfaces = (view(made, files), cord(files), spine(files), rootlets(files), numbering(files))
+    for interface in interfaces:
         numbers, failure = run(interface)
         assert not failure
         assert numbers
@@ -105,6 +119,7 @@ def test_what_was_not_made_is_not_measured():
         CordNumbers(area_mm2=AREA, modality='T2w'),
         SpineNumbers(),
         RootletNumbers(dorsal_only=True),
+        NumberingNumbers(),
     ):
         assert run(interface) == ({}, '')
 
@@ -125,9 +140,28 @@ def test_empty_labels_are_nothing_to_measure(files):
     numbers, failure = run(spine(files, totalspineseg_dseg='empty', disc_labels='empty'))
     assert not failure
     assert set(numbers.values()) == {None}
-    numbers, failure = run(rootlets(files, rootlets_dseg='empty'))
-    assert not failure
-    assert set(numbers.values()) == {None}
+    for interface in (
+        rootlets(files, rootlets_dseg='empty'),
+        numbering(files, rootlets_dseg='empty'),
+        numbering(files, disc_labels='empty'),
+        numbering(files, template_rootlets_map='empty'),
+    ):
+        numbers, failure = run(interface)
+        assert not failure
+        assert set(numbers.values()) == {None}
+
+
+def test_rootlets_called_one_level_off_fail(made, files, tmp_path):
+    for step in (1, -1):
+        path = tmp_path / f'shifted{step}.nii.gz'
+        shifted = np.where(made.rootlets > 0, made.rootlets.astype(np.int16) + step, 0)
+        nb.save(nb.Nifti1Image(shifted, made.affine), path)
+        numbers, failure = run(numbering({**files, 'shifted': str(path)}, rootlets_dseg='shifted'))
+        assert not failure
+        assert numbers['numbering_shift'] == pytest.approx(step, abs=0.2)
+        verdict, reasons = verdict_of(judge_numbers(numbers, Verdict()))
+        assert verdict == 'FAIL'
+        assert reasons[0].startswith('by the descent of the rootlets, their numbers are')
 
 
 def test_a_product_of_another_shape_fails(files):

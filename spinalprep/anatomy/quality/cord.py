@@ -90,7 +90,7 @@ def _but(axis: int) -> tuple[int, ...]:
 def _centre_jump(heights: np.ndarray, centres: np.ndarray) -> float | None:
     """Largest distance of a centre from the line through those around it, the ends apart."""
     found = []
-    inside = (heights - heights[0] >= END_MM) & (heights[-1] - heights >= END_MM)
+    inside = (heights - heights.min() >= END_MM) & (heights.max() - heights >= END_MM)
     for n in np.flatnonzero(inside):
         near = np.abs(heights - heights[n]) <= END_MM
         near[n] = False

@@ -136,7 +136,7 @@ def _edge(
     edges = np.arange(-REACH_MM - STEP_MM / 2, REACH_MM + STEP_MM, STEP_MM)
     places = (edges[:-1] + edges[1:]) / 2
     bins = np.digitize(distance, edges) - 1
-    inside = (bins >= 0) & (bins < len(places))
+    inside = (bins >= 0) & (bins < len(places)) & np.isfinite(values)
     count = np.bincount(bins[inside], minlength=len(places))
     total = np.bincount(bins[inside], weights=values[inside], minlength=len(places))
     known = count >= 20

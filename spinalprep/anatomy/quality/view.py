@@ -133,6 +133,7 @@ def cord_snr(image: np.ndarray, affine: np.ndarray, cord: np.ndarray) -> float |
     cord = np.moveaxis(np.asarray(cord, bool), axis, 0)
     values = np.moveaxis(np.asarray(image), axis, 0)
     inner = ndimage.binary_erosion(cord, np.ones((1, 3, 3), bool))
+    cord, inner = (mask & np.isfinite(values) for mask in (cord, inner))
     both = inner[1:] & inner[:-1]
     if both.sum() < 50:
         both = cord[1:] & cord[:-1]
@@ -162,7 +163,8 @@ def ghost_correlation(image: np.ndarray, affine: np.ndarray) -> float:
         The largest of the three axes.
     """
     sigma = _HIGH_PASS_MM / np.linalg.norm(affine[:3, :3], axis=0)
-    volume = np.asarray(image, np.float32)
+    # some programs write NaN outside the body
+    volume = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
     edges = volume - ndimage.gaussian_filter(volume, sigma, mode='nearest')
     # bright spots would outweigh all the rest
     limit = np.percentile(np.abs(edges), 98)

@@ -9,6 +9,7 @@ from niworkflows.engine import Workflow, tag
 
 from spinalprep.interfaces.evidence import (
     CordNumbers,
+    NumberingNumbers,
     RootletNumbers,
     SpineNumbers,
     ViewNumbers,
@@ -25,6 +26,9 @@ INPUTS = (
     'totalspineseg_dseg',
     'disc_labels',
     'rootlets_dseg',
+    'template_cord',
+    'template_discs',
+    'template_rootlets_map',
 )
 """Fields of the inputnode beside ``discovery``."""
 
@@ -68,6 +72,8 @@ def init_evidence_wf(
         Of S2.1: the image, reoriented, the cord found in it, coverage and crop box.
     cordref, cord_dseg, canal_dseg, totalspineseg_dseg, disc_labels, rootlets_dseg
         Products.
+    template_cord, template_discs, template_rootlets_map
+        Files of the template.
 
     Outputs
     -------
@@ -89,12 +95,21 @@ def init_evidence_wf(
         RootletNumbers(dorsal_only=toolbox.dialect.row['rootlets_dorsal_only']),
         name='rootlet_numbers',
     )
+    numbering = pe.Node(NumberingNumbers(), name='numbering_numbers')
     on_one_grid = pe.Node(niu.Merge(len(_ON_ONE_GRID)), name='on_one_grid')
     shown = {
         view: ('whole_image', 'discovery_cord', 'discovery'),
         cord: ('cordref', 'cord_dseg', 'canal_dseg'),
         spine: ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg'),
         rootlets: ('rootlets_dseg', 'cord_dseg', 'canal_dseg'),
+        numbering: (
+            'rootlets_dseg',
+            'cord_dseg',
+            'disc_labels',
+            'template_cord',
+            'template_discs',
+            'template_rootlets_map',
+        ),
     }
     numbers = pe.Node(niu.Merge(len(shown)), name='numbers')
     failures = pe.Node(niu.Merge(len(shown)), name='failures')

@@ -32,14 +32,16 @@ OUTPUTS = (
     'registration_path',
     'evidence',
 )
-FOR_FIGURES = (
+TO_COMPARE = (
     'template_image',
     'template_cord',
     'template_discs',
     'template_rootlets',
+    'template_rootlets_map',
     'disc_used',
     'rootlet_used',
 )
+"""What figures and evidence look at beside the products."""
 
 
 @tag('spinal.register')
@@ -103,7 +105,7 @@ def init_registration_wf(
         ``disc`` or ``rootlet``.
     evidence
         Both paths, their offset, verdict and reasons.
-    template_image, template_cord, template_discs, template_rootlets
+    template_image, template_cord, template_discs, template_rootlets, template_rootlets_map
         Files of the template.
     disc_used, rootlet_used
         Landmarks that each path used.
@@ -126,7 +128,7 @@ rootlets; the path with the better evidence was taken.
         niu.IdentityInterface(fields=['cordref', 'cord_dseg', 'vertebral_levels', *landmarks]),
         name='inputnode',
     )
-    outputnode = pe.Node(niu.IdentityInterface(fields=[*OUTPUTS, *FOR_FIGURES]), name='outputnode')
+    outputnode = pe.Node(niu.IdentityInterface(fields=[*OUTPUTS, *TO_COMPARE]), name='outputnode')
     template = pe.Node(
         ReadTemplate(
             template=template_folder(policy, toolbox),
@@ -168,6 +170,7 @@ rootlets; the path with the better evidence was taken.
             ('cord_file', 'template_cord'),
             ('disc_file', 'template_discs'),
             ('rootlet_file', 'template_rootlets'),
+            ('rootlets_map_file', 'template_rootlets_map'),
         ]),
         (choose, outputnode, [
             (field, field) for field in OUTPUTS if field != 'cordref_in_template'
