@@ -86,6 +86,7 @@ def test_what_an_array_loses_the_next_one_finishes(cluster, world, whole, monkey
     monkeypatch.setenv('MOST', '3')
     array = submit(world, 'array')
     cluster.answer('scancel', f'{array}_3')  # waits still
+    assert set(status(world, 'array')) == set(LABELS)
     wait_until(lambda: status(world, 'array')['sub-01'].startswith('running  S2'))
     cluster.answer('scancel', f'{array}_0')
     wait_until(lambda: status(world, 'array')['sub-03'].startswith('running  S2'))
