@@ -17,7 +17,8 @@ from tests.slurm.conftest import OUT_OF_MEMORY, RUNS, WAITS, meanwhile, wait_unt
 pytestmark = pytest.mark.slurm
 
 LABELS = [f'sub-0{number}' for number in range(1, 5)]
-PLUGIN = ('--plugin', 'slurm', '--omp-nthreads', '1')
+# the partition gives four hours
+PLUGIN = ('--plugin', 'slurm', '--slurm-args', '--time=4:00:00', '--omp-nthreads', '1')
 ARRAY = ('--array-script', 'study.sh', '--nprocs', '1', '--mem', '1.5')
 
 
@@ -99,7 +100,7 @@ def test_what_an_array_loses_the_next_one_finishes(cluster, world, whole, monkey
         cluster.control('node-start', lost.node)
     # Slurm starts what ran there again by itself, but two minutes later
     for job in cluster.jobs('spinalprep', WAITS):
-        cluster.answer('scontrol', 'update', f'JobId={job.number}', 'StartTime=now')
+        cluster.answer('scontrol', 'update', f'JobId={job.task}', 'StartTime=now')
     cluster.wait_for_the_end()
     standing = status(world, 'array')
     assert standing['sub-01'] == 'failed  S2: interrupted'
