@@ -120,6 +120,8 @@ def _run_all(
 
 def _last_result(target: Target, run: Run) -> Record | None:
     """The record of the last run, where it still holds and nobody is at work on it."""
+    if not run.layout.record(target.label).is_file():
+        return None
     try:
         with held(run.layout.lock(target.label)):
             return _reusable(target, run)
