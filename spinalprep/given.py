@@ -16,7 +16,8 @@ from typing import Literal
 from spinalprep.candidates import Candidate, Target, is_absent
 from spinalprep.errors import InputImageError, UsageError
 from spinalprep.givennames import given_names
-from spinalprep.products import PRECOMPUTABLE, subject_folder
+from spinalprep.naming import subject_folder
+from spinalprep.products import PRECOMPUTABLE
 
 MANUAL_FOLDER = Path('derivatives', 'labels')
 """Below a dataset: where labs keep what they corrected by hand."""
@@ -32,7 +33,7 @@ class GivenFile:
     path: Path
     origin: Origin
     uri: str
-    """For sidecars: a BIDS URI where the file lies in a dataset that has a name, else its path."""
+    """A BIDS URI where the file lies in a dataset that sidecars have a name for."""
 
     def facts(self) -> dict[str, str]:
         """For record and sidecars."""
@@ -65,7 +66,7 @@ class GivenFiles:
             If one that was named is not there, or there are two for one product.
         """
         named = resolve_precomputed(self.precomputed, target)
-        found = {name: GivenFile(path, 'given', str(path)) for name, path in named.items()}
+        found = {name: GivenFile(path, 'given', self._uri(path)) for name, path in named.items()}
         if self.manual_dir is not None:
             folders = (self.manual_dir / _anat(candidate), self.manual_dir)
             for name, path in _find(folders, candidate, self.manual, found).items():
@@ -81,7 +82,7 @@ class GivenFiles:
     def _uri(self, path: Path) -> str:
         if self.bids_dir is not None and path.is_relative_to(self.bids_dir):
             return f'bids:raw:{path.relative_to(self.bids_dir).as_posix()}'
-        return str(path)
+        return path.as_uri()
 
 
 def _anat(candidate: Candidate) -> str:

@@ -9,23 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from spinalprep.products import file_name, product, source_stem
+from spinalprep.naming import file_name, source_stem
+from spinalprep.products import product
 
 Scheme = Literal['seed', 'bids', 'lab']
 
 EXTENSIONS = ('.nii.gz', '.nii')
-
-BIDS_NAMES: Mapping[str, tuple[str, ...]] = {
-    'cord_dseg': ('{source}_space-{modality}_label-SC_mask', '{source}_label-SC_mask'),
-    'canal_dseg': ('{source}_space-{modality}_label-canal_mask', '{source}_label-canal_mask'),
-    'totalspineseg_dseg': (
-        '{source}_space-{modality}_seg-totalspineseg_dseg',
-        '{source}_seg-totalspineseg_dseg',
-    ),
-    'disc_labels': ('{source}_space-{modality}_seg-discs_dseg', '{source}_seg-discs_dseg'),
-    'rootlets_dseg': ('{source}_space-{modality}_seg-rootlets_dseg', '{source}_seg-rootlets_dseg'),
-}
-"""Product → names by the rules of BIDS, which has no place for the source's suffix."""
 
 LAB_NAMES: Mapping[str, tuple[str, ...]] = {
     'cord_dseg': (
@@ -86,13 +75,20 @@ def given_names(
     >>> 'sub-01_T2w_labels-disc.nii.gz' in given_names('disc_labels', {'sub': '01'}, 'T2w')
     True
     """
-    own = file_name(product(name), entities, modality)
-    stems = {'seed': (own.removesuffix(product(name).extension),)}
-    for scheme, table in (('bids', BIDS_NAMES), ('lab', LAB_NAMES)):
-        stems[scheme] = tuple(
+    item = product(name)
+    own, bids = (
+        file_name(item, entities, modality, scheme=scheme).removesuffix(item.extension)
+        for scheme in ('seed', 'bids')
+    )
+    stems = {
+        'seed': (own,),
+        # BIDS has no place for the suffix of the source; we put it into space-
+        'bids': (bids, bids.replace(f'_space-{modality}', '')),
+        'lab': tuple(
             pattern.format(source=source_stem(entities), modality=modality)
-            for pattern in table.get(name, ())
-        )
+            for pattern in LAB_NAMES.get(name, ())
+        ),
+    }
     return tuple(
         f'{stem}{extension}'
         for scheme in schemes

@@ -6,18 +6,11 @@ The sink, ``spinalprep check``, the documentation and the report read this table
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 STEP = 'S2_anat_cordref'
-
-ENTITY_ORDER = (
-    'sub', 'ses', 'sample', 'task', 'tracksys', 'acq', 'ce', 'trc', 'stain', 'rec', 'dir', 'run',
-    'mod', 'echo', 'flip', 'inv', 'mt', 'part', 'proc', 'chunk',
-)  # fmt: skip
-"""Entities that a derivative takes over from its source, in BIDS order."""
 
 CONDITIONS = {
     'always': 'in every completed subject',
@@ -41,7 +34,9 @@ class Product:
     folder: Literal['anat', 'xfm', 'figures']
     seed: str
     """File name, as a pattern of ``{source}``, ``{modality}``, ``{template}`` and ``{path}``."""
-    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table', 'figure']
+    bids: str
+    """The same for names that are valid in BIDS."""
+    kind: Literal['image', 'mask', 'labels', 'points', 'warp', 'table', 'label table', 'figure']
     space: Literal['cordref', 'template']
     when: str
     """Key of `CONDITIONS`."""
@@ -50,6 +45,14 @@ class Product:
     """Which values may stand beside 0, for masks, labels and points: see `label_names`."""
     columns: tuple[str, ...] = ()
     """Of a table."""
+    sources: tuple[str, ...] = ('cordref',)
+    """Products that it is made from, and: ``anat``, the image of the dataset; ``{path}``, the
+    landmarks of the registration path; ``template``, its image."""
+
+    def __post_init__(self) -> None:
+        for pattern in (self.seed, self.bids):
+            if not pattern.startswith('{source}_') or not pattern.endswith(self.extension):
+                raise ValueError(f'{self.name}: {pattern!r} is no pattern of a file name')
 
     @property
     def extension(self) -> str:
@@ -59,120 +62,172 @@ class Product:
 
 PRODUCTS: tuple[Product, ...] = (
     Product(
-        'cordref', 'anat', '{source}_desc-cordref_{modality}.nii.gz', 'image', 'cordref', 'always',
+        'cordref', 'anat', '{source}_desc-cordref_{modality}.nii.gz',
+        '{source}_desc-cordref_{modality}.nii.gz', 'image', 'cordref', 'always',
         'Anatomical cord reference: the chosen image, reoriented and cropped along the cord.',
+        sources=('anat',),
     ),
     Product(
-        'cord_dseg', 'anat', '{source}_desc-cord_dseg_{modality}.nii.gz', 'mask', 'cordref',
+        'cord_dseg', 'anat', '{source}_desc-cord_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_label-SC_mask.nii.gz', 'mask', 'cordref',
         'always', 'Mask of the spinal cord.', 'cord',
     ),
     Product(
-        'canal_dseg', 'anat', '{source}_desc-canal_dseg_{modality}.nii.gz', 'mask', 'cordref',
+        'canal_dseg', 'anat', '{source}_desc-canal_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_label-canal_mask.nii.gz', 'mask', 'cordref',
         'canal', "Mask of the spinal canal, the cord included (TotalSpineSeg's labels 1 and 2).",
-        'canal',
+        'canal', sources=('totalspineseg_dseg',),
     ),
     Product(
         'totalspineseg_dseg', 'anat', '{source}_desc-totalspineseg_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-totalspineseg_dseg.nii.gz',
         'labels', 'cordref', 'spine',
         "TotalSpineSeg's map: cord, canal, vertebrae and discs.", 'spine',
     ),
     Product(
-        'vertebral_labels', 'anat', '{source}_desc-vertebral_labels_{modality}.nii.gz', 'labels',
+        'vertebral_labels', 'anat', '{source}_desc-vertebral_labels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-vertebrae_dseg.nii.gz', 'labels',
         'cordref', 'spine', 'Whole vertebrae, with the values of the TotalSpineSeg map.',
-        'vertebrae',
+        'vertebrae', sources=('totalspineseg_dseg',),
     ),
     Product(
-        'vertebral_levels', 'anat', '{source}_desc-vertebral_levels_{modality}.nii.gz', 'labels',
+        'vertebral_levels', 'anat', '{source}_desc-vertebral_levels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-vertebrallevels_dseg.nii.gz', 'labels',
         'cordref', 'levels', 'Vertebral levels on the cord, as `-vertfile` of SCT expects them.',
-        'levels',
+        'levels', sources=('cord_dseg', 'disc_labels'),
     ),
     Product(
-        'disc_labels', 'anat', '{source}_desc-disc_labels_{modality}.nii.gz', 'points', 'cordref',
+        'disc_labels', 'anat', '{source}_desc-disc_labels_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-discs_dseg.nii.gz', 'points', 'cordref',
         'discs', 'One voxel per intervertebral disc, at its posterior edge, numbered as by SCT.',
-        'discs',
+        'discs', sources=('totalspineseg_dseg',),
     ),
     Product(
-        'rootlets_dseg', 'anat', '{source}_desc-rootlets_dseg_{modality}.nii.gz', 'labels',
+        'rootlets_dseg', 'anat', '{source}_desc-rootlets_dseg_{modality}.nii.gz',
+        '{source}_space-{modality}_seg-rootlets_dseg.nii.gz', 'labels',
         'cordref', 'rootlets', 'Nerve rootlets, numbered by spinal level.', 'spinal levels',
     ),
     Product(
-        'csa_per_slice', 'anat', '{source}_desc-perslice_csa_{modality}.tsv', 'table', 'cordref',
+        'csa_per_slice', 'anat', '{source}_desc-perslice_csa_{modality}.tsv',
+        '{source}_space-{modality}_label-SC_desc-perslice_morph.tsv', 'table', 'cordref',
         'always', 'Cross-sectional area of the cord per slice, corrected for its angle.',
         columns=(
             'slice', 'level', 'area_mm2', 'angle_ap_deg', 'angle_rl_deg', 'diameter_ap_mm',
             'diameter_rl_mm', 'eccentricity', 'orientation_deg', 'solidity', 'length_mm',
-        ),
+        ), sources=('cord_dseg', 'vertebral_levels'),
     ),
     Product(
-        'csa_per_level', 'anat', '{source}_desc-perlevel_csa_{modality}.tsv', 'table', 'cordref',
+        'csa_per_level', 'anat', '{source}_desc-perlevel_csa_{modality}.tsv',
+        '{source}_space-{modality}_label-SC_desc-perlevel_morph.tsv', 'table', 'cordref',
         'levels', 'Cross-sectional area of the cord per vertebral level.',
         columns=('level', 'area_mm2', 'slices', 'length_mm'),
+        sources=('cord_dseg', 'vertebral_levels'),
     ),
     Product(
         'cordref_in_template', 'anat', '{source}_space-{template}_desc-cordref_{modality}.nii.gz',
+        '{source}_space-{template}_desc-cordref_{modality}.nii.gz',
         'image', 'template', 'always', "The cord reference resampled on the template's grid.",
+        sources=('cordref', 'warp_cordref2template', 'template'),
     ),
     Product(
-        'warp_cordref2template', 'xfm', '{source}_from-cordref_to-{template}_warp.nii.gz', 'warp',
+        'warp_cordref2template', 'xfm', '{source}_from-cordref_to-{template}_warp.nii.gz',
+        '{source}_from-{modality}_to-{template}_mode-image_xfm.nii.gz', 'warp',
         'template', 'always',
         'Resamples images of the cord reference into the template: a displacement field (ITK, '
         "LPS, mm) on the template's grid. Points of the template go to the cord reference by it.",
+        sources=('cordref', 'cord_dseg', '{path}', 'template'),
     ),
     Product(
-        'warp_template2cordref', 'xfm', '{source}_from-{template}_to-cordref_warp.nii.gz', 'warp',
+        'warp_template2cordref', 'xfm', '{source}_from-{template}_to-cordref_warp.nii.gz',
+        '{source}_from-{template}_to-{modality}_mode-image_xfm.nii.gz', 'warp',
         'cordref', 'always',
         'Resamples images of the template into the cord reference: a displacement field (ITK, '
         'LPS, mm) on its grid. Points of the cord reference go to the template by it.',
+        sources=('cordref', 'cord_dseg', '{path}', 'template'),
     ),
     Product(
-        'valid_in_cordref', 'xfm', '{source}_space-cordref_desc-valid_mask.nii.gz', 'mask',
+        'valid_in_cordref', 'xfm', '{source}_space-cordref_desc-valid_mask.nii.gz',
+        '{source}_space-{modality}_desc-valid_mask.nii.gz', 'mask',
         'cordref', 'always', 'Where the field on the grid of the cord reference is defined.',
-        'valid',
+        'valid', sources=('warp_template2cordref',),
     ),
     Product(
-        'valid_in_template', 'xfm', '{source}_space-{template}_desc-valid_mask.nii.gz', 'mask',
+        'valid_in_template', 'xfm', '{source}_space-{template}_desc-valid_mask.nii.gz',
+        '{source}_space-{template}_desc-valid{modality}_mask.nii.gz', 'mask',
         'template', 'always', "Where the field on the template's grid is defined.",
-        'valid',
+        'valid', sources=('warp_cordref2template',),
     ),
     Product(
         'warp_cordref2template_other', 'xfm',
-        '{source}_from-cordref_to-{template}_desc-{path}_warp.nii.gz', 'warp', 'template',
-        'two_paths', 'As the warp without desc-, by the path that was not chosen.',
+        '{source}_from-cordref_to-{template}_desc-{path}_warp.nii.gz',
+        '{source}_from-{modality}_to-{template}_mode-image_desc-{path}_xfm.nii.gz',
+        'warp', 'template', 'two_paths',
+        'As the warp without desc-, by the path that was not chosen.',
+        sources=('cordref', 'cord_dseg', '{path}', 'template'),
     ),
     Product(
         'warp_template2cordref_other', 'xfm',
-        '{source}_from-{template}_to-cordref_desc-{path}_warp.nii.gz', 'warp', 'cordref',
-        'two_paths', 'As the warp without desc-, by the path that was not chosen.',
+        '{source}_from-{template}_to-cordref_desc-{path}_warp.nii.gz',
+        '{source}_from-{template}_to-{modality}_mode-image_desc-{path}_xfm.nii.gz',
+        'warp', 'cordref', 'two_paths',
+        'As the warp without desc-, by the path that was not chosen.',
+        sources=('cordref', 'cord_dseg', '{path}', 'template'),
     ),
 )  # fmt: skip
 """The table: what later steps read, each with a sidecar."""
 
+LABEL_COLUMNS = ('index', 'name', 'color')
+
+
+def _label_table(item: Product) -> Product:
+    """The table that tells the values of an image of labels, beside it."""
+    return Product(
+        f'{item.name}_table', item.folder, f'{item.seed.removesuffix(item.extension)}_dseg.tsv',
+        f'{item.bids.removesuffix(item.extension)}.tsv', 'label table', item.space, item.when,
+        f'Values of `{item.name}`: name and colour.', item.values, LABEL_COLUMNS, (item.name,),
+    )  # fmt: skip
+
+
+LABEL_TABLES = tuple(_label_table(item) for item in PRODUCTS if item.kind in ('labels', 'points'))
+"""Tables that the sink writes beside images of labels."""
+
+WRITTEN = (*PRODUCTS, *LABEL_TABLES)
+"""All that must be there for a subject to be whole."""
+
 FIGURES: tuple[Product, ...] = (
     Product(
-        'figure_crop_box', 'figures', '{source}_desc-S2_crop_box_sagittal.png', 'figure',
+        'figure_crop_box', 'figures', '{source}_desc-S2_crop_box_sagittal.png',
+        '{source}_desc-cropbox_{modality}.png', 'figure',
         'cordref', 'always', 'The whole image, the cord found in it, and the box that is kept.',
     ),
     Product(
-        'figure_cord_mask', 'figures', '{source}_desc-S2_cordmask_montage.png', 'figure',
+        'figure_cord_mask', 'figures', '{source}_desc-S2_cordmask_montage.png',
+        '{source}_desc-cordmask_{modality}.png', 'figure',
         'cordref', 'always', 'The cord mask in three directions, and its area along the cord.',
     ),
     Product(
-        'figure_spine', 'figures', '{source}_desc-S2_totalspineseg_montage.png', 'figure',
+        'figure_spine', 'figures', '{source}_desc-S2_totalspineseg_montage.png',
+        '{source}_desc-spine_{modality}.png', 'figure',
         'cordref', 'spine_or_discs',
         'Vertebrae, discs, canal and cord by name, and the disc points that were used.',
     ),
     Product(
-        'figure_rootlets', 'figures', '{source}_desc-S2_rootlets_montage.gif', 'figure',
+        'figure_rootlets', 'figures', '{source}_desc-S2_rootlets_montage.gif',
+        '{source}_desc-rootlets_{modality}.gif', 'figure',
         'cordref', 'rootlets', 'Rootlets, one spinal level after the other.',
     ),
     Product(
-        'figure_overlay', 'figures', '{source}_desc-S2_pam50_reg_overlay.gif', 'figure',
+        'figure_overlay', 'figures', '{source}_desc-S2_pam50_reg_overlay.gif',
+        '{source}_desc-overlay_{modality}.gif', 'figure',
         'cordref', 'always', 'Cord reference and warped template in turn, at the same places.',
     ),
 )  # fmt: skip
 """Figures, for eyes only: one that is missing spoils no number. They have no sidecars."""
 
-PATHS = ('disc', 'rootlet')
+LANDMARKS = {'disc': 'disc_labels', 'rootlet': 'rootlets_dseg'}
+"""Registration path → product that its landmarks come from."""
+
+PATHS = tuple(LANDMARKS)
 """Registration paths."""
 
 PRECOMPUTABLE = (
@@ -183,7 +238,7 @@ PRECOMPUTABLE = (
 
 def product(name: str) -> Product:
     """The product of that name."""
-    return next(item for item in (*PRODUCTS, *FIGURES) if item.name == name)
+    return next(item for item in (*WRITTEN, *FIGURES) if item.name == name)
 
 
 def label_names(item: Product) -> dict[int, str] | None:
@@ -220,114 +275,6 @@ def label_names(item: Product) -> dict[int, str] | None:
     return tables[item.values] if item.values else None
 
 
-def source_stem(entities: Mapping[str, str]) -> str:
-    """Entities in BIDS order, as a file name begins.
-
-    Examples
-    --------
-    >>> source_stem({'run': '1', 'sub': '01', 'acq': 'sag'})
-    'sub-01_acq-sag_run-1'
-    """
-    return '_'.join(f'{key}-{entities[key]}' for key in ENTITY_ORDER if entities.get(key))
-
-
-def subject_folder(entities: Mapping[str, str]) -> str:
-    """Folder of a subject (and session) below the derivatives' root.
-
-    Examples
-    --------
-    >>> subject_folder({'sub': '01', 'ses': 'a'})
-    'sub-01/ses-a'
-    """
-    return '/'.join(f'{key}-{entities[key]}' for key in ('sub', 'ses') if entities.get(key))
-
-
-def file_name(
-    item: Product,
-    entities: Mapping[str, str],
-    modality: str,
-    *,
-    template: str = 'PAM50',
-    path: str = 'disc',
-) -> str:
-    """File name of a product.
-
-    Parameters
-    ----------
-    item : Product
-    entities : mapping
-        Entities of the chosen anatomy, by their short keys (``sub``, ``ses``, ``acq`` …).
-    modality : str
-        ``T2w`` or ``T1w``.
-    template : str
-        Name of the template in file names.
-    path : str
-        The path that was not chosen; only the products of that path use it.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> file_name(product('cord_dseg'), {'sub': '01', 'acq': 'sag'}, 'T2w')
-    'sub-01_acq-sag_desc-cord_dseg_T2w.nii.gz'
-    >>> file_name(product('warp_template2cordref_other'), {'sub': '01'}, 'T2w', path='rootlet')
-    'sub-01_from-PAM50_to-cordref_desc-rootlet_warp.nii.gz'
-    """
-    return item.seed.format(
-        source=source_stem(entities), modality=modality, template=template, path=path
-    )
-
-
-def sidecar_name(name: str) -> str:
-    """Name of the JSON sidecar of a product's file.
-
-    Examples
-    --------
-    >>> sidecar_name('sub-01_desc-cordref_T2w.nii.gz')
-    'sub-01_desc-cordref_T2w.json'
-    """
-    for extension in ('.nii.gz', '.tsv'):
-        name = name.removesuffix(extension)
-    return f'{name}.json'
-
-
-def is_product_file(name: str, entities: Mapping[str, str]) -> bool:
-    """Whether a file name is that of a product, or its sidecar, of this subject and session.
-
-    Other entities of the anatomy are free: a product of an anatomy that was
-    chosen earlier is recognised too.
-    """
-    return _matching(PRODUCTS, name, entities) is not None
-
-
-def figure_of(name: str, entities: Mapping[str, str]) -> Product | None:
-    """The figure whose file of this subject and session has that name, if any."""
-    return _matching(FIGURES, name, entities)
-
-
-def _matching(items: Iterable[Product], name: str, entities: Mapping[str, str]) -> Product | None:
-    stem = source_stem({key: entities.get(key, '') for key in ('sub', 'ses')})
-    fields = {
-        'source': f'{re.escape(stem)}(?:_[a-z]+-[A-Za-z0-9+]+)*?',
-        'modality': '(?:T1w|T2w)',
-        'template': '[A-Za-z0-9]+',
-        'path': f'(?:{"|".join(PATHS)})',
-    }
-    for item in items:
-        endings = re.escape(item.extension) + ('' if item.kind == 'figure' else '|[.]json')
-        if re.fullmatch(f'{_as_pattern(item, fields)}(?:{endings})', name):
-            return item
-    return None
-
-
-def _as_pattern(item: Product, fields: Mapping[str, str]) -> str:
-    """Regular expression of a product's file name without its extension."""
-    pieces = re.split(r'\{(\w+)\}', item.seed.removesuffix(item.extension))
-    return ''.join(fields[p] if i % 2 else re.escape(p) for i, p in enumerate(pieces))
-
-
 def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
     """Whether a completed subject must have this product, by what its record states.
 
@@ -359,9 +306,7 @@ def is_expected(item: Product, record: Mapping[str, Any]) -> bool:
     return (record.get(stage) or {}).get('status') in ('computed', 'given')
 
 
-def expected(
-    record: Mapping[str, Any], items: Iterable[Product] = PRODUCTS
-) -> tuple[Product, ...]:
+def expected(record: Mapping[str, Any], items: Iterable[Product] = WRITTEN) -> tuple[Product, ...]:
     """The products, or figures, that a subject must have by its record."""
     return tuple(item for item in items if is_expected(item, record))
 

@@ -37,6 +37,8 @@ class Record:
     session: str | None
     layout: str
     """``run`` or ``bids-app``: where the derivatives lie below the output folder."""
+    output_names: str = 'seed'
+    """Scheme of the file names, of :data:`spinalprep.naming.SCHEMES`."""
     schema_version: str = SCHEMA_VERSION
     step: str = STEP
     status: str = FAILED

@@ -44,6 +44,8 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     try:
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
+        if record.status == COMPLETED:
+            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
     except SpinalprepError as error:
         _fail(record, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001 - a subject's trouble must not stop the others
@@ -55,9 +57,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     finally:
         run.layout.state(target.label).unlink(missing_ok=True)
         record.figures = run.figures(target.entities)
-        if record.status == COMPLETED:
-            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
-        else:
+        if record.status != COMPLETED:
             record.leftovers = run.leftovers(target.entities)
         _write_crash_report(record, run.layout.crash_report(target.label))
         end = runs.now()
@@ -163,10 +163,11 @@ def _run_candidate(
         omp_nthreads=run.omp_nthreads,
         size=ImageSize.of(candidate.path, run.policy.crop),
         precomputed={name: item.path for name, item in given.items()},
+        output_names=run.output_names,
         provenance=sidecars.provenance(
             source=run.uri(candidate.path),
             toolbox=run.toolbox_facts,
-            template=run.template_facts,
+            template=run.template_facts(candidate.modality),
             policy_digest=run.policy.digest(),
             precomputed=record.precomputed,
         ),
@@ -218,7 +219,7 @@ def _take(outcome: execution.Outcome, candidate: Candidate, run: Run, record: Re
     else:
         record.figures = run.figures(dict(candidate.entities))
         _complete(outcome, record)
-        expected = products.names(products.expected(record.to_dict()))
+        expected = products.names(products.expected(record.to_dict(), products.PRODUCTS))
         missing = [name for name in expected if name not in record.products]
         if missing:
             _fail(record, 'NoResult', f'the graph ended without {", ".join(missing)}')
@@ -285,6 +286,7 @@ def _new_record(target: Target, run: Run) -> Record:
         subject=target.subject,
         session=target.session,
         layout=run.layout.kind,
+        output_names=run.output_names,
         candidates=[
             {
                 'path': run.relative(candidate.path),

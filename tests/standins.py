@@ -214,6 +214,7 @@ def standin_wf(
     precomputed,
     provenance,
     size,
+    output_names,
 ):
     """Graph with the places of the real one; see the module."""
     assert isdefined(policy)
@@ -239,6 +240,7 @@ def standin_wf(
             entities=entities,
             modality=modality,
             provenance=provenance,
+            output_names=output_names,
         ),
         name='ds_anat',
     )
@@ -253,6 +255,7 @@ def standin_wf(
             derivatives_dir=str(derivatives_dir),
             entities=entities,
             modality=modality,
+            output_names=output_names,
         )
         node = pe.Node(save, name=f'save_{name}_report')
         workflow.connect(cordref, f'registration_wf.cord_report.{name}', node, 'in_file')

@@ -8,7 +8,7 @@ import shlex
 import pytest
 import yaml
 
-from spinalprep import products
+from spinalprep import naming, products
 from spinalprep.cli.arguments import COMMANDS, bids_app_parser, parser
 from spinalprep.datasets import by_scope
 from spinalprep.policy import policy_from_dict
@@ -67,7 +67,7 @@ def test_python_imports_what_is_there(page, text):
 
 def test_readme_names_real_products():
     shown = re.findall(r'sub-01_\S+(?:\.nii\.gz|\.tsv)', (REPOSITORY / 'README.md').read_text())
-    real = {products.file_name(item, {'sub': '01'}, 'T2w') for item in products.PRODUCTS}
+    real = {naming.file_name(item, {'sub': '01'}, 'T2w') for item in products.PRODUCTS}
     assert len(shown) >= 12
     assert set(shown) <= real
 

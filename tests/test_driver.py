@@ -2,14 +2,17 @@
 """The driver: candidates in turn, failures told, the record written whatever happens."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from spinalprep.check import check
 from spinalprep.driver import Listeners, run_targets
 from spinalprep.errors import InputImageError, PolicyError, UsageError
 from spinalprep.given import GivenFiles, check_precomputed, resolve_precomputed
 from spinalprep.layout import Layout
+from spinalprep.naming import sidecar_name
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, names
 from spinalprep.record import problems_of
@@ -53,6 +56,24 @@ def go(run, **orders):
         assert written == record.to_dict()
         assert problems_of(written) == []
     return found
+
+
+def test_names_of_another_scheme_replace_those_of_the_last_run(make_run):
+    for names_, modality in (('seed', 'T2w'), ('bids', 'T1w'), ('seed', 'T1w')):
+        run = make_run(output_names=names_)
+        shutil.rmtree(run.bids_dir, ignore_errors=True)
+        (record,) = go(run, **{f'sub_01_{modality}': {}})
+        assert (record.status, record.output_names) == ('completed', names_)
+        assert not record.reused
+        root = run.layout.derivatives
+        written = {root / path for path in record.products.values()}
+        written |= {path.with_name(sidecar_name(path.name)) for path in written}
+        written |= {root / path for paths in record.figures.values() for path in paths}
+        assert {path for path in (root / 'sub-01').rglob('*') if path.is_file()} == written
+        findings = check(run.layout.out)
+        assert (findings.problems, findings.warnings) == ([], [])
+        (again,) = go(run, **{f'sub_01_{modality}': {}})
+        assert again.reused
 
 
 @pytest.mark.parametrize('plugin', PLUGINS)
@@ -268,5 +289,7 @@ def test_a_given_file_that_is_missing_fails_its_subject_only(make_run, tmp_path)
     first, second = go(run, sub_01_T2w={}, sub_02_T2w={})
     assert first.status == 'completed'
     path = f'{tmp_path}/01.nii.gz'
-    assert first.precomputed == {'cord_dseg': {'path': path, 'origin': 'given', 'uri': path}}
+    assert first.precomputed == {
+        'cord_dseg': {'path': path, 'origin': 'given', 'uri': f'file://{path}'}
+    }
     assert (second.status, second.failure['error']) == ('failed', 'InputImageError')

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from spinalprep.products import label_names, product
+from spinalprep.products import LABEL_TABLES, label_names, product
 
 ORDERED = ('disc_labels', 'vertebral_levels', 'vertebral_labels', 'rootlets_dseg')
 """Products whose values count downwards along the cord."""
@@ -70,6 +70,9 @@ def judge_together(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
             share = (inside & ~around).sum() / inside.sum()
             if share > MAX_OUTSIDE:
                 yield inner, f'{share:.0%} of it lies outside {outer}: they do not belong together'
+    for table in LABEL_TABLES:
+        if table.name in files and table.sources[0] in files:
+            yield from _untold(table.name, files[table.name], *load(table.sources[0]))
     if 'csa_per_slice' in files and 'cord_dseg' in files:
         yield from _table(files['csa_per_slice'], *load('cord_dseg'))
     yield from _fields(files, load)
@@ -90,6 +93,17 @@ def _order(name: str, labels: Any, affine: Any) -> Iterator[str]:
     }
     for upper, lower in order_breaks(heights):
         yield f'out of order: {names[lower]} lies above {names[upper]}'
+
+
+def _untold(name: str, path: Path, labels: Any, _: Any) -> Iterator[tuple[str, str]]:
+    """Values of an image of labels that its table does not have."""
+    import numpy as np
+
+    with path.open(encoding='utf-8', newline='') as stream:
+        told = {float(row['index']) for row in csv.DictReader(stream, delimiter='\t')}
+    missing = [f'{value:g}' for value in np.unique(labels) if value and value not in told]
+    if missing:
+        yield name, f'does not tell what {", ".join(missing)} means, which the image has'
 
 
 def _table(path: Path, cord: Any, affine: Any) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from spinalprep import products
+from spinalprep import naming, products
 from spinalprep.cli.plan import Choice, Source, choose, make_plan
 from spinalprep.demands import ImageSize
 from spinalprep.errors import ExitCode, InputImageError, ToolboxError
@@ -52,7 +52,7 @@ def dry_run(arguments: Namespace, found: Sequence[Source], problems: Sequence[st
         trouble = error
     for source, targets in choice.datasets:
         run = runs.get(source.layout.logs)
-        for line in _dataset(source, targets, choice, run, arguments.again):
+        for line in _dataset(source, targets, choice, run, arguments):
             print(line)
     for problem in choice.problems:
         print(f'Can not be run: {problem}')
@@ -62,7 +62,11 @@ def dry_run(arguments: Namespace, found: Sequence[Source], problems: Sequence[st
 
 
 def _dataset(
-    source: Source, targets: Sequence[Target], choice: Choice, run: Run | None, again: str
+    source: Source,
+    targets: Sequence[Target],
+    choice: Choice,
+    run: Run | None,
+    arguments: Namespace,
 ) -> Iterable[str]:
     """Lines about a dataset."""
     root = source.bids_dir.resolve()
@@ -71,7 +75,7 @@ def _dataset(
     running: list[Target] = []
     costs: list[Estimate] = []
     for target in targets:
-        would_run, why = _decision(target, source, run, again)
+        would_run, why = _decision(target, source, run, arguments.again)
         yield f'{target.label}: {why}'
         yield from _files(target, source, choice)
         if would_run:
@@ -82,7 +86,7 @@ def _dataset(
     if not running:
         yield 'Nothing would run.'
         return
-    yield from _outputs(source, running[0].candidates[0], len(running))
+    yield from _outputs(source, running[0].candidates[0], len(running), arguments.output_names)
     yield ''
     yield from _total(costs, source, run.at_once(running) if run else 1)
     yield ''
@@ -145,15 +149,16 @@ def _in_words(cost: Estimate) -> str:
     )
 
 
-def _outputs(source: Source, candidate: Candidate, count: int) -> Iterable[str]:
+def _outputs(source: Source, candidate: Candidate, count: int, output_names: str) -> Iterable[str]:
     """Files that a subject gets, by the table of products."""
     entities = dict(candidate.entities)
-    folder = source.layout.derivatives / products.subject_folder(entities)
+    below = naming.subject_folder(entities)
+    folder = source.layout.derivatives / below
     yield f'Writes into {folder}' + (', and alike for the others:' if count > 1 else ':')
-    for item in (*products.PRODUCTS, *products.FIGURES):
-        name = products.file_name(item, entities, candidate.modality)
+    for item in (*products.WRITTEN, *products.FIGURES):
+        place = naming.location(item, entities, candidate.modality, scheme=output_names)
         when = '' if item.when == 'always' else f'  ({products.CONDITIONS[item.when]})'
-        yield f'    {item.folder}/{name}{when}'
+        yield f'    {place.removeprefix(f"{below}/")}{when}'
     yield f'Records and logs: {source.layout.logs}'
     yield f'Working files:    {source.layout.work}'
 

@@ -183,7 +183,7 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     ----------
     arguments : Namespace
         With ``sct``, ``template``, ``gpu``, ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``,
-        ``slurm_args``, ``use_plugin``, ``again`` and ``clean_work``.
+        ``slurm_args``, ``use_plugin``, ``output_names``, ``again`` and ``clean_work``.
     choice : Choice
 
     Raises
@@ -209,6 +209,7 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
             omp_nthreads=granted.omp_nthreads,
             memory_gb=granted.memory_gb,
             given=source.given,
+            output_names=arguments.output_names,
             again=arguments.again,
             clean_work=arguments.clean_work,
         )

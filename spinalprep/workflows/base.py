@@ -29,6 +29,7 @@ def init_single_subject_wf(
     omp_nthreads: int,
     derivatives_dir: Path | str,
     provenance: Mapping[str, Any],
+    output_names: str = 'seed',
     template_name: str = 'PAM50',
     precomputed: Mapping[str, Path | str | None] | None = None,
     size: ImageSize | None = None,
@@ -63,6 +64,8 @@ def init_single_subject_wf(
         Root of the dataset's derivatives, the parent of ``sub-*``.
     provenance : dict
         Facts for the sidecars, see :func:`spinalprep.sidecars.provenance`.
+    output_names : str
+        Scheme of file names, of :data:`spinalprep.naming.SCHEMES`.
     template_name : str
         Name of the template in file names.
     precomputed, size : optional
@@ -92,6 +95,7 @@ def init_single_subject_wf(
             entities=dict(entities),
             modality=modality,
             provenance=dict(provenance),
+            output_names=output_names,
             template=template_name,
         ),
         name='save',
@@ -109,6 +113,7 @@ def init_single_subject_wf(
                 derivatives_dir=str(Path(derivatives_dir).absolute()),
                 entities=dict(entities),
                 modality=modality,
+                output_names=output_names,
             ),
             name=f'save_{item.name}_report',
         )

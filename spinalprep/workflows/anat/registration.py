@@ -18,7 +18,7 @@ from spinalprep.interfaces.registration import (
     SelectLandmarks,
 )
 from spinalprep.policy import Policy
-from spinalprep.products import PATHS
+from spinalprep.products import LANDMARKS, PATHS
 from spinalprep.toolbox import Toolbox
 
 OUTPUTS = (
@@ -40,8 +40,6 @@ FOR_FIGURES = (
     'disc_used',
     'rootlet_used',
 )
-LANDMARKS = {'disc': 'disc_labels', 'rootlet': 'rootlets_dseg'}
-"""Path → product that its landmarks come from."""
 
 
 @tag('spinal.register')
