@@ -33,7 +33,7 @@ class GivenFile:
     path: Path
     origin: Origin
     uri: str
-    """For sidecars: a BIDS URI where the file lies in a dataset that has a name, else its path."""
+    """A BIDS URI where the file lies in a dataset that sidecars have a name for."""
 
     def facts(self) -> dict[str, str]:
         """For record and sidecars."""

@@ -46,6 +46,8 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         run.layout.state(target.label).unlink(missing_ok=True)
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
+        if record.status == COMPLETED:
+            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
     except SpinalprepError as error:
         _fail(record, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001 - a subject's trouble must not stop the others
@@ -90,9 +92,7 @@ def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
     layout, label = run.layout, target.label
     layout.state(label).unlink(missing_ok=True)
     record.figures = run.figures(target.entities)
-    if record.status == COMPLETED:
-        record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
-    else:
+    if record.status != COMPLETED:
         record.leftovers = run.leftovers(target.entities)
     _write_crash_report(record, layout.crash_report(label))
     end = runs.now()

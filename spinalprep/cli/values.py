@@ -34,10 +34,11 @@ def product_and_path(text: str) -> tuple[str, str]:
 
 
 def name_and_path(text: str) -> tuple[str, Path]:
-    """``NAME=PATH``, with a NAME that can stand in a BIDS URI."""
-    name, found, path = text.partition('=')
-    if not found or not path or not re.fullmatch('[A-Za-z0-9_-]+', name) or name == 'raw':
+    """``NAME=PATH``, taken apart; NAME is for BIDS URIs, in which two names are ours."""
+    name, _, path = text.partition('=')
+    if not path or name in ('raw', 'template') or not re.fullmatch('[A-Za-z0-9_-]+', name):
         raise argparse.ArgumentTypeError(
-            f'NAME=PATH expected, with a NAME of letters and digits other than raw, got {text!r}'
+            'NAME=PATH expected, with a NAME of letters and digits other than raw and template, '
+            f'got {text!r}'
         )
     return name, Path(path)

@@ -50,7 +50,7 @@ def test_corrected_files_are_used_and_marked(world):
         }
     }
     sidecar = derivative(world, 'sub-01/anat/sub-01_desc-disc_labels_T2w.json')
-    assert sidecar['Origin'] == 'manual'
+    assert (sidecar['Origin'], sidecar['Manual']) == ('manual', True)
     assert f'bids:raw:{relative}' in sidecar['Sources']
     page = (world / 'out/derivatives/spinalfmriprep/ds/sub-01.html').read_text()
     assert 'manual: disc_labels' in page
@@ -141,7 +141,7 @@ def test_earlier_results_are_used_and_linked(world):
     assert 'bids:v0:sub-01/anat/sub-01_desc-cord_dseg_T2w.nii.gz' in sidecar['Sources']
     links = derivative(world, 'dataset_description.json')['DatasetLinks']
     assert links['v0'] == (world / 'old results').as_uri()
-    assert set(links) == {'raw', 'v0'}
+    assert set(links) == {'raw', 'template', 'v0'}
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_folders_that_can_not_serve(world, capsys, argv, told):
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('value', ['old', '=old', 'a b=old', 'raw=old'])
+@pytest.mark.parametrize('value', ['old', '=old', 'a b=old', 'raw=old', 'template=old'])
 def test_earlier_results_need_a_name(world, capsys, value):
     with pytest.raises(SystemExit) as end:
         main([*RUN, '--derivatives', value])

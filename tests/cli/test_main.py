@@ -338,7 +338,7 @@ def test_given_files_are_recorded(world):
     (world / 'discs_01.nii.gz').touch()
     assert main([*RUN, '--precomputed', 'disc_labels=discs_{subject}.nii.gz']) == ExitCode.OK
     path = str(world / 'discs_01.nii.gz')
-    told = {'path': path, 'origin': 'given', 'uri': path}
+    told = {'path': path, 'origin': 'given', 'uri': f'file://{path}'}
     assert record_of(world)['precomputed'] == {'disc_labels': told}
     assert record_of(world)['discs']['status'] == 'given'
 
