@@ -81,6 +81,8 @@ def _labels(item, shape) -> np.ndarray:
         data[:] = 1
     elif item.kind == 'mask':
         data[2, 3, 3:6] = 1
+    elif item.values == 'horns':
+        data[1, 4], data[3, 4], data[1, 2], data[3, 2] = list(label_names(item))
     else:
         data[2, 3, 5], data[2, 3, 4], data[2, 3, 3] = list(label_names(item))[:3]
     return data

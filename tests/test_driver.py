@@ -104,6 +104,25 @@ def test_a_subject_that_completes(make_run, plugin):
     assert command['cached'] is False
     description = json.loads((run.layout.derivatives / 'dataset_description.json').read_text())
     assert description['DatasetType'] == 'derivative'
+    link = run.layout.templateflow / 'tpl-PAM50' / 'tpl-PAM50_res-01_label-SC_mask.nii.gz'
+    assert link.resolve() == (run.toolbox.template / 'template' / 'cord.nii.gz').resolve()
+    assert '## sub-01\n' in run.layout.citation.read_text()
+
+
+def test_a_template_that_can_not_be_linked_stops_nothing(make_run):
+    run = make_run()
+    run.layout.templateflow.parent.mkdir(parents=True)
+    run.layout.templateflow.write_text('a file where the folder should be')
+    with pytest.warns(UserWarning, match='not linked for TemplateFlow'):
+        (record,) = go(run, sub_01_T2w={})
+    assert record.status == 'completed'
+
+
+def test_maps_that_the_template_lacks_are_told(make_run):
+    (record,) = go(make_run(), sub_01_T2w={'without': ['horn_left_dorsal', 'horns_dseg']})
+    assert record.status == 'completed'
+    assert record.template_maps['horn_left_dorsal'] == {'status': 'absent', 'reason': ''}
+    assert record.template_maps['horn_left_ventral']['status'] == 'computed'
 
 
 @pytest.mark.parametrize('plugin', PLUGINS)

@@ -21,9 +21,12 @@ from spinalprep.anatomy.labels import HORNS
 HORN_VALUES = {f'horn_{"_".join(name.split()[:2])}': value for value, name in HORNS.items()}
 """Product of each horn → its value in ``horns_dseg``."""
 
-LEVELS = ('vertebral_levels_of_template', 'spinal_levels_of_template')
-
-MAPS = ('cord_of_template', *LEVELS, *HORN_VALUES)
+MAPS = (
+    'cord_of_template',
+    'vertebral_levels_of_template',
+    'spinal_levels_of_template',
+    *HORN_VALUES,
+)
 """Products that are maps of the template in the subject."""
 
 DERIVED = ('horns_dseg', 'csa_per_spinal_level')
@@ -136,8 +139,10 @@ class KeepCovered(SimpleInterface):
             self._why[name] = '; '.join(getattr(self.inputs, f'{name}_no_result'))
             return None
         data = np.asanyarray(nb.load(path).dataobj)
-        kind = np.float32 if name in HORN_VALUES else np.uint8
-        return self._save(name, np.where(region, data, 0).astype(kind))
+        kept = np.where(region, data, 0)
+        if name in HORN_VALUES:  # interpolation rounds: 1.0000001 is no share
+            return self._save(name, kept.clip(0, 1).astype(np.float32))
+        return self._save(name, kept.astype(np.uint8))
 
     def _save(self, name: str, data):
         import nibabel as nb

@@ -24,9 +24,13 @@ OUTPUT_NAMES = {'run': 'seed', 'bids-app': 'bids'}
 
 @pytest.fixture(scope='module', params=OUTPUT_NAMES)
 def finished(request, tmp_path_factory):
-    """Two subjects that completed, one of them without rootlets."""
+    """Two subjects that completed, one of them without rootlets and maps of the template."""
     root = tmp_path_factory.mktemp('check')
-    dataset(root / 'ds', sub_01_T2w={}, sub_02_a_T1w={'without': ['rootlets', 'two_paths']})
+    dataset(
+        root / 'ds',
+        sub_01_T2w={},
+        sub_02_a_T1w={'without': ['rootlets', 'two_paths', 'template_maps']},
+    )
     run = Run(
         layout=Layout(root / 'out', 'ds', request.param, root / 'work'),
         bids_dir=root / 'ds',

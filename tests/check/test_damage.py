@@ -128,6 +128,17 @@ DAMAGE = {
         'vertebral_labels', lambda p: rewrite(p, lambda d: swapped(d, 11, 12)),
         'out of order: C2 lies above C1',
     ),
+    'share of more than all': (
+        'horn_left_dorsal', lambda p: rewrite(p, lambda d: d * np.float32(1.5)), 'shares of 1',
+    ),
+    'left and right horn swapped': (
+        'horns_dseg', lambda p: rewrite(p, lambda d: swapped(d, 30, 31)),
+        'left ventral horn and right ventral horn lie the wrong way round',
+    ),
+    'two spinal levels swapped': (
+        'spinal_levels_of_template', lambda p: rewrite(p, lambda d: swapped(d, 1, 2)),
+        'out of order: C2 lies above C1',
+    ),
     'two levels swapped': (
         'vertebral_levels', lambda p: rewrite(p, lambda d: swapped(d, 2, 3)),
         'out of order: C3 lies above C2',
