@@ -22,7 +22,7 @@ import numpy as np
 if __package__ in (None, ''):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.faulty.inject import FAULTS, Fault, other_subject
+from benchmarks.faulty.inject import FAIL, FAULTS, TOLD, WARN, Fault, other_subject
 from benchmarks.faulty.products import PATHS, Products, judge, make_products, measure
 from benchmarks.faulty.real import IMAGES, real_products
 
@@ -67,7 +67,7 @@ def _examine(
     result = {'seed': seed, 'clean': clean(())[2], 'faults': {}}
     modality = clean(())[0].modality
     for fault in faults:
-        if fault.modality not in (None, modality):
+        if fault.modality not in (None, modality) or (fault.due == TOLD and not graded):
             continue
         products, found, (_, before) = clean(fault.view)
         for strength in fault.strengths if graded else fault.strengths[-1:]:
@@ -127,7 +127,7 @@ def _row(fault: Fault, results: Sequence[dict[str, Any]]) -> bool:
         full = strength == fault.strengths[-1]
         seen = np.mean([_seen(fault, verdict, worse) for verdict, worse in found])
         failed = np.mean([verdict == 'FAIL' for verdict, _ in found])
-        met = (failed if fault.due == 'FAIL' else seen) == 1 and full
+        met = full and {FAIL: failed, WARN: seen, TOLD: 1}[fault.due] == 1
         cells.append(f'{strength:g}{f" {fault.unit}" if full else ""}: {_percent(seen)}')
         if full:
             for _, worse in found:

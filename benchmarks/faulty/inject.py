@@ -20,7 +20,7 @@ from spinalprep.anatomy.centerline import Centerline, superior_axis
 from spinalprep.anatomy.labels import DISC_POINT_OF_MAP, VERTEBRAE
 from spinalprep.anatomy.quality.view import brain_kept
 
-WARN, FAIL = 'WARN', 'FAIL'
+WARN, FAIL, TOLD = 'WARN', 'FAIL', '–'
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Fault:
     strengths: tuple[float, ...]
     """Rising; the last is full strength."""
     due: str
-    """Verdict that full strength must have at least."""
+    """Verdict that full strength must have at least; ``TOLD``: none, evidence can't always see it.
+    Such a fault is tried only where graded strengths are."""
     touches: tuple[str, ...]
     """Groups of evidence that may change."""
     inject: Callable[[Products, float, int], Products | None]
@@ -304,7 +305,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault('discs shifted', 'levels', (0.25, 0.5, 1), FAIL, BY_DISC, discs_shifted),
     Fault('discs and vertebrae shifted, C1 in view', 'levels', (1,), WARN,
           BY_DISC, all_shifted),
-    Fault('discs and vertebrae shifted, rootlets but no C1 in view', 'levels', (1, 2, 3), WARN,
+    Fault('discs and vertebrae shifted, rootlets but no C1 in view', 'levels', (1,), WARN,
           BY_DISC, all_shifted, NO_C1, 'T2w'),
     Fault('discs and vertebrae shifted, neither in view', 'levels', (1,), WARN,
           BY_DISC, all_shifted, NO_C1, 'T1w'),
@@ -323,9 +324,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault('crop cuts the cord', 'mm', (0, 1, 3), FAIL, ('view',), cord_cut),
     Fault('crop reaches into the brain', 'mm more', (10, 20, 40), WARN, ('labels',), into_brain),
     Fault('rootlets shifted', 'levels', (1,), FAIL, BY_ROOTLETS, rootlets_shifted),
-    Fault('rootlets shifted, C2 to C5 in view', 'levels', (1,), FAIL, BY_ROOTLETS,
+    Fault('rootlets shifted, C2 to C5 in view', 'levels', (1,), TOLD, BY_ROOTLETS,
           rootlets_shifted, C2_TO_C5),
-    Fault('rootlets shifted, C5 to T1 in view', 'levels', (1,), FAIL, BY_ROOTLETS,
+    Fault('rootlets shifted, C5 to T1 in view', 'levels', (1,), TOLD, BY_ROOTLETS,
           rootlets_shifted, C5_TO_T1),
     Fault('rootlets on one side', 'share lost', (0.5, 0.8, 1), WARN, ('rootlets',), one_sided),
     Fault('rootlets turned to the front', 'of 60°', (0.33, 0.67, 1), WARN, ('rootlets',),

@@ -108,7 +108,10 @@ def cord_mask_figure(
     _area_plot(canvas, x + 8, top, plot, height, rows, grid, mask, ranges, area, area_bounds)
     _tiles(canvas, tiles_x, top, tile_px, per_column, picks, volume, mask, grid, middle, window)
     canvas.text(left, canvas.height - 16, '— cord', color=CORD, weight='bold')
-    canvas.text(left + 70, canvas.height - 16, 'sagittal and coronal follow it', color=FAINT)
+    told = 'sagittal and coronal follow it'
+    if area_bounds is not None:
+        told += '; dashed: physiological range of the area'
+    canvas.text(left + 70, canvas.height - 16, told, color=FAINT)
     return canvas.figure
 
 
@@ -166,7 +169,8 @@ def _area_plot(canvas, x, top, width, height, rows, grid, mask, ranges, area, bo
     values = np.array([area[k] for k in slices], dtype=float)
     keep = np.isfinite(values)
     slices, values = slices[keep], values[keep]
-    top_value = max(100.0, values.max(initial=0) * 1.08)
+    shown = [values.max(initial=0), *(bounds or ())]
+    top_value = max(100.0, 1.08 * max(shown))
     axes = strip(
         canvas, x, top, width, height, rows=rows, limits=(0, top_value),
         label='area of the cord (mm²)',

@@ -52,7 +52,7 @@ def crop_box_figure(
     scale = min(700 / height, 760 / (width + depth))
     left, top, gap = 60, 70, 80
     canvas = Canvas(
-        left + (depth + width) * scale + gap + 290, max(height * scale, 260) + top + 60,
+        left + (depth + width) * scale + gap + 350, max(height * scale, 260) + top + 60,
         title, 'crop along the cord',
     )  # fmt: skip
     low, high = np.percentile(volume[::3, ::3, ::3], [1, 99.5])
@@ -162,7 +162,7 @@ def _legend(canvas: Canvas, x: float, y: float, grid: Grid, mask, kept, note: st
             y += 16
     if note:
         y += 44
-        for line in _wrapped(note, 40):
+        for line in _wrapped(note, 32):
             canvas.text(x, y, line, size=LARGE - 2, color='#ffd166', weight='bold')
             y += 18
 

@@ -133,7 +133,7 @@ def overlay_animation(
     painter.sheets(rows, found)
     painter.tiles(picks)
     _strips(canvas, layout, rows, ranges, paths, grid, bounds or {}, painter.frames)
-    _captions(canvas, paths, painter.frames)
+    _captions(canvas, paths, painter.frames, bool(bounds))
     animation = Animation(canvas.figure, painter.frames, SECONDS)
     animation.show(0)
     return animation
@@ -365,7 +365,7 @@ def _residuals(axes, path: _Warped, grid: Grid, limits) -> list:
     return shown
 
 
-def _captions(canvas, paths, frames) -> None:
+def _captions(canvas, paths, frames, bounded: bool) -> None:
     """What the frame shows, in words, and the colours."""
     texts = ['subject'] + [
         f'template, by {path.path.name}s' + (' — chosen' if number == 0 else '')
@@ -380,7 +380,8 @@ def _captions(canvas, paths, frames) -> None:
     x, y = 16, canvas.height - 14
     for text, colour in (
         ('— cord of the subject', look.CORD), ('— cord of the template', look.TEMPLATE),
-        ('dotted: not covered', look.FAINT),
+        ('speckled: not covered', look.FAINT),
+        ('lines: WARN dotted, FAIL dashed' if bounded else '', look.FAINT),
     ):  # fmt: skip
         canvas.text(x, y, text, color=colour, weight='bold')
         x += 7.4 * len(text) + 20

@@ -49,9 +49,10 @@ def field_of_nothing(made):
     return DisplacementField(np.zeros((*shape, 3), np.float32), made.affine, np.ones(shape, bool))
 
 
-def all_figures(made):
-    """Every figure of a phantom; the template is the phantom itself."""
+def all_figures(made, shown=None):
+    """Every figure of a phantom, or of what is shown for it; the template is the same."""
     image, affine, cord = inputs(made)
+    image = image if shown is None else shown
     common = {'title': 'sub-01_T2w'}
     levels = np.asarray(made.levels)
     field = field_of_nothing(made)
@@ -134,6 +135,32 @@ def test_a_tile_shows_the_sides_where_its_letters_say(orientation):
             assert place[axis] == bright_end
 
 
+@pytest.mark.parametrize('orientation', ORIENTATIONS)
+def test_letters_of_all_figures_are_those_of_the_affine(orientation):
+    made = phantom(orientation=orientation)
+    index = np.stack(np.meshgrid(*map(np.arange, made.cord.shape), indexing='ij'), axis=-1)
+    world = index @ made.affine[:3, :3].T + made.affine[:3, 3]
+    for axis, (positive, negative) in enumerate(('RL', 'AP', 'SI')):
+        # an image that grows towards the right, the front, or the head
+        grows = (world[..., axis] - world[..., axis].min() + 1).astype(np.float32)
+        for figure in all_figures(made, grows):
+            told = 0
+            for axes, letters in panels(figure):
+                place = {letter: where for where, letter in letters.items()}
+                if positive not in place:
+                    continue
+                across = place[positive][1] == 0.5
+                pixels = np.asarray(axes.images[0].get_array())
+                profile = pixels.mean(axis=0 if across else 1)
+                limits = axes.get_xlim() if across else axes.get_ylim()
+                rising = (profile[-1] > profile[0]) == (limits[1] > limits[0])
+                side = place[positive][0 if across else 1]
+                assert rising == (side == 1)
+                assert place[negative][0 if across else 1] == 1 - side
+                told += 1
+            assert told
+
+
 @pytest.mark.parametrize('voxel', VOXELS)
 def test_a_millimetre_is_as_long_in_both_directions(voxel):
     made = phantom(voxel_mm=voxel, bottom_level=4.0, top_mm=5.0, field_mm=(40.0, 70.0))
@@ -158,6 +185,23 @@ def test_text_is_readable_and_no_canvas_is_empty():
         background = (pixels == pixels[-1, -1]).all(axis=-1).mean()
         assert background < 0.75
         assert any(text.get_text().endswith(' mm') for text in words)  # a scale bar
+
+
+def test_no_text_is_cut_off():
+    made = phantom(voxel_mm=(2.125, 2.375, 2.625))
+    image, affine, cord = inputs(made)
+    note = 'rejected: 19 slices with cord, 20 needed'
+    box = [(1, n - 3) for n in image.shape]
+    rejected = crop_box_figure(image, affine, cord, box, title='sub-01_T2w', note=note)
+    for figure in (rejected, *all_figures(made)):
+        width, height = figure.canvas.get_width_height()
+        for text in figure.findobj(Text):
+            if text.get_text() and text.get_visible():
+                extent = text.get_window_extent()
+                assert extent.x0 >= 0, text.get_text()
+                assert extent.x1 <= width, text.get_text()
+                assert extent.y0 >= 0, text.get_text()
+                assert extent.y1 <= height, text.get_text()
 
 
 def test_names_are_those_of_the_labels():
