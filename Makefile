@@ -11,7 +11,7 @@ STAMP   := $(VENV)/.installed
 PYTESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-browser lint docs clean
+.PHONY: help demo test test-slow test-browser bench lint docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,10 @@ test-slow: $(STAMP)-test  ## the long tests: whole runs, worst cases over many p
 
 test-browser: $(STAMP)-test $(STAMP)-browser  ## the pages in a real browser; needs Chromium and chromedriver
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/pages
+
+bench: $(STAMP)-test  ## what the engine costs, and 20 runs killed with -9; needs an idle machine
+	$(BIN)/python benchmarks/engine.py
+	OMP_NUM_THREADS=1 SPINALPREP_KILLS=20 $(BIN)/python -m pytest tests/cli/test_disturbed.py -k killed
 
 lint: $(STAMP)-lint  ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -141,6 +141,7 @@ def run_graph(
         'crashdump_dir': str(crash_dir.absolute()),
         'crashfile_format': 'txt',
         'hash_method': 'content',
+        'use_relative_paths': 'true',  # results hold where the working folder has moved, too
         'check_version': 'false',
         'poll_sleep_duration': str(POLL_S),
         'stop_on_first_crash': 'false',
