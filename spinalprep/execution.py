@@ -20,6 +20,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import spinalprep
+from spinalprep import moved
 from spinalprep.crashes import Crash, read_crashes, substep_of
 
 Listener = Callable[[str, str], None]
@@ -141,13 +142,13 @@ def run_graph(
         'crashdump_dir': str(crash_dir.absolute()),
         'crashfile_format': 'txt',
         'hash_method': 'content',
-        'use_relative_paths': 'true',  # results hold where the working folder has moved, too
         'check_version': 'false',
         'poll_sleep_duration': str(POLL_S),
         'stop_on_first_crash': 'false',
         'remove_unnecessary_outputs': 'false',
         'create_report': 'false',
     }
+    moved.follow(Path(workflow.base_dir))
     forget_failed(Path(workflow.base_dir))
     watcher = Watcher(plugin, crash_dir, listener)
     arguments = {**(plugin_args or {}), 'status_callback': watcher}

@@ -53,6 +53,7 @@ def run(tmp_path, truth, toolbox, policy=None, *, work='work', plugin='linear', 
         listener=lambda name, status: started.append(name) if status == 'start' else None,
     )
     assert not outcome.crashes
+    assert outcome.error is None
     return calls(tmp_path), started
 
 
