@@ -11,7 +11,7 @@ STAMP   := $(VENV)/.installed
 PYTESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-browser test-bids test-slurm lint docs clean
+.PHONY: help demo test test-slow test-browser test-bids test-slurm bench lint docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,10 @@ test-bids: $(STAMP)-test $(STAMP)-bids  ## the derivatives' names before the BID
 
 test-slurm: $(STAMP)-test  ## runs on a real Slurm cluster, started here; needs root, slurm-wlm and munge
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
+
+bench: $(STAMP)-test  ## what the engine costs, and 20 runs killed with -9; needs an idle machine
+	$(BIN)/python benchmarks/engine.py
+	OMP_NUM_THREADS=1 SPINALPREP_KILLS=20 $(BIN)/python -m pytest tests/cli/test_disturbed.py -k killed
 
 lint: $(STAMP)-lint  ## ruff: rules and format
 	$(BIN)/ruff check .

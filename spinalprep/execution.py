@@ -20,6 +20,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import spinalprep
+from spinalprep import moved
 from spinalprep.crashes import Crash, read_crashes, substep_of
 
 Listener = Callable[[str, str], None]
@@ -147,6 +148,7 @@ def run_graph(
         'remove_unnecessary_outputs': 'false',
         'create_report': 'false',
     }
+    moved.follow(Path(workflow.base_dir))
     forget_failed(Path(workflow.base_dir))
     watcher = Watcher(plugin, crash_dir, listener)
     arguments = {**(plugin_args or {}), 'status_callback': watcher}

@@ -16,7 +16,7 @@ LAYERS = (
     ('cli',),
     ('driver', 'check', 'preflight', 'status'),
     ('subject',),
-    ('runs', 'execution', 'crashes', 'pages', 'estimates'),
+    ('runs', 'execution', 'crashes', 'moved', 'pages', 'estimates'),
     ('workflows', 'plugins'),
     ('interfaces',),
     ('description',),

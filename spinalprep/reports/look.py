@@ -116,6 +116,8 @@ class Canvas:
         """
         width, height = np.ptp(columns) * px_per_mm, np.ptp(rows) * px_per_mm
         axes = self.axes(x, y, width, height)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_visible(False)  # nothing to draw, and yet drawing it takes time
         if window is not None:
             axes.add_image(image_of(axes, section, columns, rows, window))
         # right and anterior are shown on the left, as in radiology
