@@ -224,3 +224,14 @@ def test_a_mask_on_another_grid_is_resampled_and_said(phantom, truth):
     assert note.startswith('cord_dseg: resampled, each voxel as the nearest one: its voxels (')
     page = phantom.setup.layout.derivatives / 'sub-01.html'
     assert 'cord_dseg: resampled' in page.read_text()
+
+
+@pytest.mark.slow
+def test_a_mask_of_another_subject_in_the_same_place_is_seen(phantom, truth):
+    """It is a possible one; what the image shows speaks against it."""
+    cord = nb.load(truth['cord_dseg'])
+    beside = np.roll(np.asanyarray(cord.dataobj), 8, axis=2)  # 12 mm to one side
+    phantom.correct('sub-01_T2w_label-SC_seg', cord, beside)
+    record, _ = phantom.run()
+    assert record.status != 'completed' or record.verdict == 'FAIL'
+    assert any('cord' in reason for reason in record.reasons), record.reasons
