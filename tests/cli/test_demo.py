@@ -45,6 +45,7 @@ def test_the_demo_says_what_it_uses_and_where_to_look(no_sct, monkeypatch, capsy
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize('scheme', SCHEMES)
 def test_the_whole_demo(scheme, no_sct, capsys, tmp_path):
     out = tmp_path / 'demo'
