@@ -27,7 +27,7 @@ def test_all_is_well(layout):
     assert findings.problems == []
     assert findings.warnings == []
     assert findings.subjects == 2
-    assert findings.files == 17 + 14 + 2 * len(FIGURES)
+    assert findings.files == 26 + 14 + 2 * len(FIGURES)
 
 
 def test_no_run_is_an_error(tmp_path):
