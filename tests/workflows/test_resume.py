@@ -16,7 +16,7 @@ from spinalprep.policy import Policy
 from spinalprep.workflows.anat import init_anat_cordref_wf
 from tests.workflows.oracle import calls, oracle
 
-COMMANDS = 11
+COMMANDS = 18
 """SCT commands of a T2w subject with both paths."""
 
 
