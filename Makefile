@@ -11,7 +11,7 @@ STAMP   := $(VENV)/.installed
 PYTESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-browser lint docs clean
+.PHONY: help demo test test-slow test-browser test-bids test-slurm bench lint docs clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,13 +20,23 @@ demo: $(STAMP)  ## the whole step on two computed subjects, into spinalprep-demo
 	$(BIN)/spinalprep demo
 
 test: $(STAMP)-test  ## the fast tests, and the examples in the docstrings
-	$(PYTESTS) -m 'not slow and not browser' --doctest-modules spinalprep tests
+	$(PYTESTS) -m 'not slow and not browser and not bids and not slurm' --doctest-modules spinalprep tests
 
 test-slow: $(STAMP)-test  ## the long tests: whole runs, worst cases over many phantoms
 	$(PYTESTS) -m slow tests
 
 test-browser: $(STAMP)-test $(STAMP)-browser  ## the pages in a real browser; needs Chromium and chromedriver
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser tests/pages
+
+test-bids: $(STAMP)-test $(STAMP)-bids  ## the derivatives' names before the BIDS validator
+	$(PYTESTS) -m 'bids and not slow' tests
+
+test-slurm: $(STAMP)-test  ## runs on a real Slurm cluster, started here; needs root, slurm-wlm and munge
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/slurm
+
+bench: $(STAMP)-test  ## what the engine costs, and 20 runs killed with -9; needs an idle machine
+	$(BIN)/python benchmarks/engine.py
+	OMP_NUM_THREADS=1 SPINALPREP_KILLS=20 $(BIN)/python -m pytest tests/cli/test_disturbed.py -k killed
 
 lint: $(STAMP)-lint  ## ruff: rules and format
 	$(BIN)/ruff check .

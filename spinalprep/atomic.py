@@ -64,6 +64,15 @@ def write_json(path: Path | str, content: Any) -> None:
     write_text(path, json.dumps(plain(content), indent=2, ensure_ascii=False) + '\n')
 
 
+def read_json(path: Path | str) -> dict[str, Any]:
+    """A JSON object; empty where there is none that can be read."""
+    try:
+        content = json.loads(Path(path).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def copy(source: Path | str, target: Path | str) -> bool:
     """Copy a file atomically, with its time stamp.
 

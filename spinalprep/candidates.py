@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinalprep.products import ENTITY_ORDER, subject_folder
+from spinalprep.naming import ENTITY_ORDER, subject_folder
 
 SUFFIXES = ('T2w', 'T1w')
 

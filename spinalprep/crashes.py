@@ -20,6 +20,7 @@ SUBSTEPS = {
     'segmentation': 'S2.2 segmentation + labels',
     'rootlets': 'S2.3 rootlets',
     'registration': 'S2.4 registration',
+    'template_maps': 'S2.4 registration',
 }
 """Part of a sub-workflow's name to the substep's name."""
 
@@ -116,14 +117,21 @@ _ADVICE = {
     'WorkerKilled|memory ran out|MemoryError|killed by signal 9': (
         f'Give it more memory (--mem, or of the cluster), or lower --nprocs, {_AGAIN}'
     ),
+    'TIMEOUT': (
+        f'Raise the limit in the policy (time_limits), or --time in --slurm-args, {_AGAIN}'
+    ),
     'time limit': f'Raise the limit in the policy (time_limits), {_AGAIN}',
+    'time of its job': (
+        'Give the same command again: it goes on where it stopped. Where even one step does not '
+        'fit, give its jobs more time (--slurm-args "--time=8:00:00").'
+    ),
     'interrupted|KeyboardInterrupt': 'Give the same command again: it goes on where it stopped.',
     'ToolboxError': 'Run spinalprep doctor: it says what of SCT is missing and how to mend it.',
     'InputImageError|not there': 'Look at the file that is named, or give another one.',
     'no registration|disc_labels': (
-        'Look at the figures. Discs or rootlets that you corrected can be given (--precomputed).'
+        'Look at the figures. Discs or rootlets that you corrected can be given (--manual-dir).'
     ),
-    'cord mask': 'Look at the figures. A corrected mask can be given (--precomputed cord_dseg=…).',
+    'cord mask': 'Look at the figures. A corrected mask can be given (--manual-dir).',
 }
 """Words of an error → what to do."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def run_targets(
         chosen = [target for target in chosen if not _completed(target, run)]
     runs.write_description(run)
     runs.write_selection(targets, chosen, run)
+    runs.write_template_links(run)
     found: dict[str, Record] = {}
     due = []
     for target in chosen:
@@ -98,14 +100,18 @@ def _run_all(
         )
         return _run_once(target, run.share(nprocs), relayed)
 
-    def heard(_: Target, name: str, *told: object) -> None:
+    begun: dict[str, datetime] = {}
+
+    def heard(target: Target, name: str, *told: object) -> None:
+        if name == 'started':
+            begun[target.label] = runs.now()
         getattr(listeners, name)(*told)
 
     for target, result in side_by_side(
         targets, work, nprocs=run.nprocs, at_once=at_once, heard=heard
     ):
         if isinstance(result, Exception) and not isinstance(result, Held):
-            record = record_of_lost(target, run, result)
+            record = record_of_lost(target, run, result, begun.get(target.label))
             listeners.ended(record)
             yield target, record
         else:
@@ -114,6 +120,8 @@ def _run_all(
 
 def _last_result(target: Target, run: Run) -> Record | None:
     """The record of the last run, where it still holds and nobody is at work on it."""
+    if not run.layout.record(target.label).is_file():
+        return None
     try:
         with held(run.layout.lock(target.label)):
             return _reusable(target, run)

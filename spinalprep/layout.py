@@ -46,6 +46,11 @@ class Layout:
         return root.absolute() / STEP / self.dataset
 
     @property
+    def templateflow(self) -> Path:
+        """Root for TemplateFlow's client: links to the template that this dataset was run with."""
+        return self.work / 'templateflow'
+
+    @property
     def inventory(self) -> Path:
         """Inventory of step S1, whose exclusions are honoured where it is there."""
         return self.out / 'logs' / 'S1_input_verify' / self.dataset / 'inventory.json'
@@ -54,6 +59,11 @@ class Layout:
     def runs(self) -> Path:
         """One file per call: which subjects and sessions it selected."""
         return self.logs / 'runs'
+
+    @property
+    def citation(self) -> Path:
+        """Method in words and what to cite; beside it ``.bib``."""
+        return self.logs / 'CITATION.md'
 
     def record(self, label: str) -> Path:
         """Record of a subject and session, such as ``sub-01_ses-a``."""

@@ -18,8 +18,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from spinalprep.bounds import Verdict
 from spinalprep.errors import PolicyError
+from spinalprep.products import PRECOMPUTABLE
 
 Modality = Literal['T2w', 'T1w']
+Givable = Literal[PRECOMPUTABLE]  # type: ignore[valid-type]
 
 
 def _key(default: Any, doc: str) -> Any:
@@ -38,6 +40,26 @@ class Selection:
     def __post_init__(self):
         if not self.modalities or len(set(self.modalities)) != len(self.modalities):
             raise ValueError('modalities: name T2w, T1w or both, each once')
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is used instead of being computed, where there is a file for it.
+
+    A file that ``--precomputed`` names is always used.
+    """
+
+    labels_folder: bool = _key(
+        True,
+        "Look for files corrected by hand in the dataset's `derivatives/labels`; a folder named "
+        'with `--manual-dir` is looked through in any case.',
+    )
+    manual: tuple[Givable, ...] = _key(
+        PRECOMPUTABLE, 'Products for which a file corrected by hand is used.'
+    )
+    derivatives: tuple[Givable, ...] = _key(
+        PRECOMPUTABLE, 'Products that are taken from earlier results, see `--derivatives`.'
+    )
 
 
 @dataclass(frozen=True)
@@ -191,6 +213,7 @@ class Policy:
     """All of step S2."""
 
     selection: Selection = field(default_factory=Selection)
+    given: Given = field(default_factory=Given)
     orientation: str = _key(
         'RPI', "Orientation of all products, in SCT's words (RPI is nibabel's LAS)."
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def needs(
-    policy: Policy, toolbox: Toolbox, modalities: Collection[str], given: Collection[str] = ()
+    policy: Policy, toolbox: Toolbox, images: Iterable[tuple[str, Collection[str]]]
 ) -> set[str]:
     """What the graphs of a run need, in the words of `spinalprep.toolbox.require`.
 
@@ -22,10 +22,8 @@ def needs(
     ----------
     policy : Policy
     toolbox : Toolbox
-    modalities : collection of str
-        Modalities of the images that will be tried first.
-    given : collection of str
-        Products that are given.
+    images : iterable of (str, collection of str)
+        Modality of each kind of image that will be tried first, and the products given for it.
 
     Returns
     -------
@@ -40,7 +38,7 @@ def needs(
     from spinalprep.workflows.anat import init_anat_cordref_wf
 
     found = set()
-    for modality in modalities:
+    for modality, given in images:
         workflow = init_anat_cordref_wf(
             modality=modality,
             policy=policy,

@@ -14,7 +14,14 @@ from contextlib import contextmanager, suppress
 from multiprocessing.context import BaseContext
 
 _PR_SET_PDEATHSIG = 1
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+WHY = {
+    signal.SIGINT: 'interrupted',
+    signal.SIGTERM: 'interrupted',
+    # by the cluster, where a job script asks for it
+    signal.SIGUSR1: 'interrupted: the time of its job is nearly over',
+}
+"""Signals that ask us to end → why, in words."""
 
 
 def die_with_parent() -> None:
@@ -31,7 +38,7 @@ def process_context() -> BaseContext:
 
 @contextmanager
 def interruptible(*, once: bool = False) -> Iterator[None]:
-    """Treat a cluster's way to end us as the user's: both raise KeyboardInterrupt.
+    """Treat a cluster's ways to end us as the user's: all raise KeyboardInterrupt, saying why.
 
     What was started can then be cleaned up. Processes that are forked within inherit this;
     they end at once and in silence, and with them the commands that they watch.
@@ -49,13 +56,13 @@ def interruptible(*, once: bool = False) -> Iterator[None]:
             os._exit(128 + number)
         if not (once and told):
             told.append(number)
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(WHY[signal.Signals(number)])
 
-    previous = [signal.signal(number, interrupt) for number in SIGNALS]
+    previous = [signal.signal(number, interrupt) for number in WHY]
     try:
         yield
     finally:
-        for number, handler in zip(SIGNALS, previous, strict=True):
+        for number, handler in zip(WHY, previous, strict=True):
             signal.signal(number, handler)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from spinalprep import atomic
 from spinalprep.products import STEP
 
-SCHEMA_VERSION = '1.1'
+SCHEMA_VERSION = '1.2'
 
 COMPLETED, REJECTED, FAILED = 'completed', 'rejected', 'failed'
 """Status: did it run."""
@@ -37,6 +37,8 @@ class Record:
     session: str | None
     layout: str
     """``run`` or ``bids-app``: where the derivatives lie below the output folder."""
+    output_names: str = 'seed'
+    """Scheme of the file names, of :data:`spinalprep.naming.SCHEMES`."""
     schema_version: str = SCHEMA_VERSION
     step: str = STEP
     status: str = FAILED
@@ -59,6 +61,8 @@ class Record:
     off, not eligible, failed) and ``reason``."""
     registration: dict[str, Any] = field(default_factory=lambda: {'path': None, 'other': None})
     """The path chosen, and the other one where it gave a result too."""
+    template_maps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the template gives to the subject: product to ``status`` and ``reason``."""
     metrics: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
     products: dict[str, str] = field(default_factory=dict)
@@ -75,7 +79,9 @@ class Record:
     template_grid: dict[str, Any] | None = None
     """``shape`` and ``affine`` of the template's image, as far as they were read."""
     policy: dict[str, Any] = field(default_factory=dict)
-    precomputed: dict[str, str] = field(default_factory=dict)
+    precomputed: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Product to the file used instead of computing it: ``path``, ``origin`` (given, manual,
+    derivative) and ``uri``."""
     inputs: dict[str, Any] = field(default_factory=dict)
     """What the result rests on, see :func:`spinalprep.unchanged.fingerprint`; empty unless
     completed."""

@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import socket
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import spinalprep
-from spinalprep import atomic, products, sidecars
+from spinalprep import atomic, description, naming, products
 from spinalprep.demands import ImageSize, largest_gb
-from spinalprep.errors import InputImageError, SpinalprepError, UsageError
+from spinalprep.errors import InputImageError, SpinalprepError
+from spinalprep.given import GivenFiles
 from spinalprep.layout import Layout
 from spinalprep.plugins.choice import is_batch
-from spinalprep.selection import Target
+from spinalprep.selection import Candidate, Target
+from spinalprep.toolbox.template import CONTRAST_IDS, PART_IDS, template_files
 from spinalprep.unchanged import unchanged
 
 if TYPE_CHECKING:
@@ -47,8 +50,10 @@ class Run:
     omp_nthreads: int = 1
     memory_gb: float = math.inf
     """That MultiProc may plan, for all subjects that run side by side."""
-    precomputed: Mapping[str, str] = field(default_factory=dict)
-    """Product to the path given for it; ``{subject}`` and ``{session}`` stand for labels."""
+    given: GivenFiles = field(default_factory=GivenFiles)
+    """Where files come from that are used instead of being computed."""
+    output_names: str = 'seed'
+    """Scheme of file names, of :data:`spinalprep.naming.SCHEMES`."""
     again: Literal['changed', 'failed', 'all'] = 'changed'
     """Which subjects with a record run: those whose inputs changed or that did not complete,
     only those that did not complete, or all."""
@@ -82,8 +87,8 @@ class Run:
         return path.relative_to(self.bids_dir.resolve()).as_posix()
 
     def uri(self, path: Path) -> str:
-        """BIDS URI of a file of the dataset."""
-        return f'bids:raw:{self.relative(path)}'
+        """BIDS URI of a file of the dataset; of another file, where it is on this machine."""
+        return naming.source_uri(path, self.bids_dir.resolve())
 
     @property
     def toolbox_facts(self) -> dict[str, Any]:
@@ -95,14 +100,24 @@ class Run:
             facts['container'] = {'Type': container.runtime, 'URI': container.image}
         return facts
 
-    @property
-    def template_facts(self) -> dict[str, Any]:
-        """Name and identity of the template, for sidecars."""
+    def template_facts(self, modality: str) -> dict[str, Any]:
+        """Name and identity of the template, and the URI of its image, for sidecars."""
         folder = self.toolbox.template
-        return {
+        facts = {
             'name': folder.name if folder else '',
             'identity': self.toolbox.template_identity,
         }
+        image = self._template_files().get(CONTRAST_IDS[{'T2w': 't2', 'T1w': 't1'}[modality]])
+        if folder and image:
+            facts['reference'] = f'bids:template:{image.relative_to(folder).as_posix()}'
+        return facts
+
+    def _template_files(self) -> dict[int, Path]:
+        """Files of the template by id; none where it can't be read, which the preflight tells."""
+        try:
+            return template_files(self.toolbox.template) if self.toolbox.template else {}
+        except SpinalprepError:
+            return {}
 
     @property
     def versions(self) -> dict[str, Any]:
@@ -125,10 +140,21 @@ class Run:
         return {
             'policy': self.policy.digest(),
             'candidates': [self.relative(item.path) for item in target.candidates],
-            'precomputed': dict(self.precomputed),
+            'given': {
+                self.relative(item.path): self._given(target, item) for item in target.candidates
+            },
+            'output_names': self.output_names,
             **{key: versions[key] for key in ('spinalprep', 'sct', 'sct_kind', 'template')},
             'models': versions['models'],
         }
+
+    def _given(self, target: Target, candidate: Candidate) -> dict[str, list[str]] | str:
+        """Files given for an image, or why they can't be told: an error is told by the graph."""
+        try:
+            given = self.given.of(target, candidate)
+        except InputImageError as error:
+            return str(error)
+        return {name: [item.origin, str(item.path)] for name, item in given.items()}
 
     def last_result(self, target: Target) -> Record | None:
         """The record of a subject's last run, where it still holds."""
@@ -139,13 +165,9 @@ class Run:
         """Shape and affine of the template, for ``check``: the template may be gone by then."""
         import nibabel as nb
 
-        from spinalprep.toolbox.template import PART_IDS, template_files
-
-        if self.toolbox.template is None:
-            return None
         try:
-            image = nb.load(template_files(self.toolbox.template)[PART_IDS['cord']])
-        except (SpinalprepError, OSError, KeyError, nb.filebasedimages.ImageFileError):
+            image = nb.load(self._template_files()[PART_IDS['cord']])
+        except (OSError, KeyError, nb.filebasedimages.ImageFileError):
             return None  # the preflight has judged the template; a record is due all the same
         return {'shape': [int(n) for n in image.shape[:3]], 'affine': image.affine.tolist()}
 
@@ -162,11 +184,11 @@ class Run:
             path.unlink(missing_ok=True)
 
     def _figure_files(self, entities: Mapping[str, str]) -> list[tuple[str, Path]]:
-        folder = self.layout.derivatives / products.subject_folder(entities)
+        folder = self.layout.derivatives / naming.subject_folder(entities)
         found = [
             (item.name, path)
             for path in sorted((folder / products.FIGURES[0].folder).glob('*'))
-            if (item := products.figure_of(path.name, entities))
+            if (item := naming.figure_of(path.name, entities))
         ]
         order = products.names(products.FIGURES)
         return sorted(found, key=lambda pair: order.index(pair[0]))
@@ -174,63 +196,43 @@ class Run:
     def leftovers(self, entities: Mapping[str, str]) -> list[str]:
         """Products that lie in a subject's folders, below the derivatives' root."""
         root = self.layout.derivatives
-        folder = root / products.subject_folder(entities)
+        folder = root / naming.subject_folder(entities)
         return sorted(
             path.relative_to(root).as_posix()
-            for name in {item.folder for item in products.PRODUCTS}
+            for name in {item.folder for item in products.WRITTEN}
             for path in (folder / name).glob('*')
-            if path.suffix != '.json' and products.is_product_file(path.name, entities)
+            if path.suffix != '.json' and naming.is_product_file(path.name, entities)
         )
 
 
-def check_precomputed(precomputed: Mapping[str, str]) -> None:
-    """Refuse products that can't be given, and patterns that mean nothing.
-
-    Raises
-    ------
-    UsageError
-    """
-    for name, pattern in precomputed.items():
-        if name not in products.PRECOMPUTABLE:
-            raise UsageError(
-                f'--precomputed {name}: only {", ".join(products.PRECOMPUTABLE)} can be given'
-            )
-        rest = pattern.replace('{subject}', '').replace('{session}', '')
-        if not pattern or '{' in rest or '}' in rest:
-            raise UsageError(
-                f'--precomputed {name}={pattern}: a path expected, in which only {{subject}} and '
-                '{session} are replaced'
-            )
-
-
-def resolve_precomputed(precomputed: Mapping[str, str], target: Target) -> dict[str, Path]:
-    """Files given for a subject and session.
-
-    Raises
-    ------
-    InputImageError
-        If one is not there: computing it instead would not be what was asked for.
-    """
-    found = {}
-    for name, pattern in precomputed.items():
-        if '{session}' in pattern and target.session is None:
-            raise InputImageError(
-                f'--precomputed {name}={pattern}: {target.label} has no session to put in'
-            )
-        text = pattern.replace('{subject}', target.subject)
-        path = Path(text.replace('{session}', target.session or '')).expanduser().absolute()
-        if not path.is_file():
-            raise InputImageError(f'{path}: given as {name} of {target.label}, but not there')
-        found[name] = path
-    return found
-
-
 def write_description(run: Run) -> None:
-    """``dataset_description.json`` and ``.bidsignore`` of the derivatives."""
+    """``dataset_description.json``, ``.bidsignore`` and ``README`` of the derivatives."""
     root = run.layout.derivatives
-    content = sidecars.dataset_description(run.layout.dataset, run.toolbox_facts, run.bids_dir)
+    content = description.dataset_description(
+        run.layout.dataset, run.toolbox_facts, run.bids_dir, run.toolbox.template
+    )
+    content['DatasetLinks'] |= {
+        name: folder.as_uri() for name, folder in run.given.derivatives.items()
+    }
     atomic.write_json(root / 'dataset_description.json', content)
-    atomic.write_text(root / '.bidsignore', sidecars.BIDSIGNORE)
+    atomic.write_text(root / '.bidsignore', description.bidsignore(run.output_names))
+    if not any(root.glob('README*')):  # one that is there may be the user's
+        atomic.write_text(root / 'README', description.README)
+
+
+def write_template_links(run: Run) -> None:
+    """Links by which TemplateFlow's client finds the template, for steps that build on this one.
+
+    Nothing here reads them: where they can't be made, that is a warning.
+    """
+    from spinalprep.toolbox.templateflow import link_template
+
+    if run.toolbox.template is None:
+        return
+    try:
+        link_template(run.toolbox.template, run.layout.templateflow)
+    except (SpinalprepError, OSError) as error:
+        warnings.warn(f'the template was not linked for TemplateFlow: {error}', stacklevel=2)
 
 
 def write_selection(targets: Sequence[Target], chosen: Sequence[Target], run: Run) -> None:
@@ -239,12 +241,12 @@ def write_selection(targets: Sequence[Target], chosen: Sequence[Target], run: Ru
     A file per call: calls that run side by side never share one.
     """
     start = now()
-    labels = [target.label for target in chosen]
+    labels = {target.label: None for target in chosen}
     content = {
         'start': start.isoformat(timespec='seconds'),
         'layout': run.layout.kind,
         'bids_dir': run.bids_dir.absolute(),
-        'selected': labels,
+        'selected': list(labels),
         'skipped': [
             {
                 'label': target.label,

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spinalprep.atomic import read_json
 from spinalprep.errors import NothingToRunError
 from spinalprep.layout import Layout
 from spinalprep.locks import is_held, owner_of
 from spinalprep.products import STEP
-from spinalprep.record import COMPLETED
+from spinalprep.record import COMPLETED, FAILED
 
 RUNNING, WAITING = 'running', 'waiting'
 
@@ -63,30 +63,25 @@ def standings(out: Path) -> list[Standing]:
         layout = Layout(out, folder.name, 'run')
         labels = {path.stem for path in folder.glob('*.json')}
         for path in (folder / 'runs').glob('*.json'):
-            labels |= set(_read(path).get('selected', ()))
+            labels |= set(read_json(path).get('selected', ()))
         found += [_standing(layout, label) for label in sorted(labels)]
     return found
 
 
 def _standing(layout: Layout, label: str) -> Standing:
-    if is_held(layout.lock(label)):
-        doing = _read(layout.state(label))
+    running = is_held(layout.lock(label))
+    doing = read_json(layout.state(label))  # only then: it may end between two questions
+    if running:
         told = f'{doing["substep"]}, since {doing["since"]}; ' if doing else ''
         return Standing(
             layout.dataset, label, RUNNING, None, f'{told}{owner_of(layout.lock(label))}'
         )
-    record = _read(layout.record(label))
+    if doing:  # whoever ends in order takes it away
+        told = f'{doing["substep"]}, since {doing["since"]}: its run was killed'
+        return Standing(layout.dataset, label, FAILED, None, told)
+    record = read_json(layout.record(label))
     if not record:
         return Standing(layout.dataset, label, WAITING, None, '')
     reasons = '; '.join(str(reason).partition('\n')[0] for reason in record.get('reasons', ()))
     verdict = record.get('verdict') if record.get('status') == COMPLETED else None
     return Standing(layout.dataset, label, record.get('status', '?'), verdict, reasons)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where it can't be read, as in mid-air."""
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

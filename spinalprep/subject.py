@@ -6,12 +6,14 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from spinalprep import atomic, execution, products, runs, sidecars
 from spinalprep.crashes import Crash, advice, report, substep_of
 from spinalprep.demands import ImageSize
 from spinalprep.errors import SpinalprepError
+from spinalprep.given import GivenFile
 from spinalprep.pages import write_subject_page
 from spinalprep.record import COMPLETED, FAIL, FAILED, REJECTED, WARN, Record
 from spinalprep.runs import Run
@@ -41,36 +43,27 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     record = _new_record(target, run)
     start = runs.now()
     try:
+        run.layout.state(target.label).unlink(missing_ok=True)
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
+        if record.status == COMPLETED:
+            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
     except SpinalprepError as error:
         _fail(record, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001 - a subject's trouble must not stop the others
         name = type(error).__name__
         _fail(record, name, f'{name}: {error}\n{traceback.format_exc()}')
     except BaseException as error:
-        _fail(record, type(error).__name__, 'interrupted')
+        _fail(record, type(error).__name__, str(error) or 'interrupted')
         raise
     finally:
-        run.layout.state(target.label).unlink(missing_ok=True)
-        record.figures = run.figures(target.entities)
-        if record.status == COMPLETED:
-            record.inputs = fingerprint(_inputs(target, record), **run.decided(target))
-        else:
-            record.leftovers = run.leftovers(target.entities)
-        _write_crash_report(record, run.layout.crash_report(target.label))
-        end = runs.now()
-        record.times = {
-            'start': start.isoformat(timespec='seconds'),
-            'end': end.isoformat(timespec='seconds'),
-            'duration_s': round((end - start).total_seconds(), 1),
-        }
-        record.write(run.layout.record(target.label))
-        write_page(lambda: write_subject_page(run.layout, record.to_dict()))
+        _finish(record, target, run, start)
     return record
 
 
-def record_of_lost(target: Target, run: Run, error: Exception) -> Record:
+def record_of_lost(
+    target: Target, run: Run, error: Exception, start: datetime | None = None
+) -> Record:
     """Write the record of a subject whose process could not.
 
     Parameters
@@ -79,26 +72,47 @@ def record_of_lost(target: Target, run: Run, error: Exception) -> Record:
     run : Run
     error : Exception
         What is known of it.
+    start : datetime, optional
+        When it began, if it did.
 
     Returns
     -------
     Record
     """
     record = _new_record(target, run)
-    _fail(record, type(error).__name__, f'{type(error).__name__}: {error}')
-    _write_crash_report(record, run.layout.crash_report(target.label))
-    record.write(run.layout.record(target.label))
+    name = type(error).__name__
+    doing = atomic.read_json(run.layout.state(target.label))
+    _fail(record, name, f'{name}: {error}', doing.get('substep', 'S2'))
+    _finish(record, target, run, start or runs.now())
     return record
 
 
-def _inputs(target: Target, record: Record) -> list[Path]:
-    """Files that the result rests on: the images tried, and what was given."""
-    tried = [
-        candidate.path
-        for candidate, entry in zip(target.candidates, record.candidates, strict=True)
-        if entry['outcome'] != 'not tried'
-    ]
-    return [*tried, *map(Path, record.precomputed.values())]
+def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
+    """What is known only at the end; then the record is written, and what shows it."""
+    layout, label = run.layout, target.label
+    layout.state(label).unlink(missing_ok=True)
+    record.figures = run.figures(target.entities)
+    if record.status != COMPLETED:
+        record.leftovers = run.leftovers(target.entities)
+    _write_crash_report(record, layout.crash_report(label))
+    end = runs.now()
+    record.times = {
+        'start': start.isoformat(timespec='seconds'),
+        'end': end.isoformat(timespec='seconds'),
+        'duration_s': round((end - start).total_seconds(), 1),
+    }
+    record.write(layout.record(label))
+    write_page(lambda: write_subject_page(layout, record.to_dict()))
+
+
+def _inputs(target: Target, run: Run, record: Record) -> list[Path]:
+    """Files that the result rests on: the images tried, and what was given for each."""
+    found: dict[Path, None] = {}
+    for candidate, entry in zip(target.candidates, record.candidates, strict=True):
+        if entry['outcome'] != 'not tried':
+            given = run.given.of(target, candidate).values()
+            found |= dict.fromkeys([candidate.path, *(item.path for item in given)])
+    return list(found)
 
 
 def _write_crash_report(record: Record, path: Path) -> None:
@@ -124,10 +138,10 @@ def _try_candidates(
     if not target.candidates:
         _reject(record, [target.why_skipped])
         return
-    given = runs.resolve_precomputed(run.precomputed, target)
-    record.precomputed = {name: str(path) for name, path in given.items()}
     for candidate, entry in zip(target.candidates, record.candidates, strict=True):
         entry['outcome'] = 'failed'
+        given = run.given.of(target, candidate)
+        record.precomputed = {name: item.facts() for name, item in given.items()}
         outcome = _run_candidate(candidate, target, run, given, record, listener)
         record.commands += outcome.commands
         rejecting = [crash for crash in outcome.crashes if crash.rejects]
@@ -145,7 +159,7 @@ def _run_candidate(
     candidate: Candidate,
     target: Target,
     run: Run,
-    given: Mapping[str, Path],
+    given: Mapping[str, GivenFile],
     record: Record,
     listener: execution.Listener | None,
 ) -> execution.Outcome:
@@ -161,13 +175,14 @@ def _run_candidate(
         derivatives_dir=run.layout.derivatives.absolute(),
         omp_nthreads=run.omp_nthreads,
         size=ImageSize.of(candidate.path, run.policy.crop),
-        precomputed=dict(given),
+        precomputed={name: item.path for name, item in given.items()},
+        output_names=run.output_names,
         provenance=sidecars.provenance(
             source=run.uri(candidate.path),
             toolbox=run.toolbox_facts,
-            template=run.template_facts,
+            template=run.template_facts(candidate.modality),
             policy_digest=run.policy.digest(),
-            precomputed={name: str(path) for name, path in given.items()},
+            precomputed=record.precomputed,
         ),
     )
     if hasattr(workflow, 'visit_desc'):
@@ -217,7 +232,7 @@ def _take(outcome: execution.Outcome, candidate: Candidate, run: Run, record: Re
     else:
         record.figures = run.figures(dict(candidate.entities))
         _complete(outcome, record)
-        expected = products.names(products.expected(record.to_dict()))
+        expected = products.names(products.expected(record.to_dict(), products.PRODUCTS))
         missing = [name for name in expected if name not in record.products]
         if missing:
             _fail(record, 'NoResult', f'the graph ended without {", ".join(missing)}')
@@ -227,8 +242,8 @@ def _complete(outcome: execution.Outcome, record: Record) -> None:
     summary = outcome.summary or {}
     record.status = COMPLETED
     for name in (
-        'verdict', 'reasons', 'spine', 'discs', 'levels', 'rootlets', 'registration', 'metrics',
-        'evidence', 'products',
+        'verdict', 'reasons', 'spine', 'discs', 'levels', 'rootlets', 'registration',
+        'template_maps', 'metrics', 'evidence', 'products',
     ):  # fmt: skip
         setattr(record, name, summary[name])
     notes = [f'a figure is missing: {crash.message}' for crash in outcome.crashes]
@@ -284,6 +299,7 @@ def _new_record(target: Target, run: Run) -> Record:
         subject=target.subject,
         session=target.session,
         layout=run.layout.kind,
+        output_names=run.output_names,
         candidates=[
             {
                 'path': run.relative(candidate.path),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spinalprep.products import sidecar_name
+from spinalprep.naming import sidecar_name
 from spinalprep.record import COMPLETED, Record, problems_of
 
 _CHUNK = 1 << 20

@@ -2,6 +2,8 @@
 """A tiny graph in place of the real one: what it does stands in the image file, as JSON."""
 
 import json
+import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +63,10 @@ def write_product(item, folder: Path) -> str:
     elif item.kind == 'image':
         data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
         image = nb.Nifti1Image(data, affine)
+    elif item.kind == 'probability':
+        image = nb.Nifti1Image(
+            np.linspace(0, 1, np.prod(shape), dtype='f4').reshape(shape), affine
+        )
     else:
         data = _labels(item, shape)
         image = nb.Nifti1Image(data, affine)
@@ -75,6 +81,8 @@ def _labels(item, shape) -> np.ndarray:
         data[:] = 1
     elif item.kind == 'mask':
         data[2, 3, 3:6] = 1
+    elif item.values == 'horns':
+        data[1, 4], data[3, 4], data[1, 2], data[3, 2] = list(label_names(item))
     else:
         data[2, 3, 5], data[2, 3, 4], data[2, 3, 3] = list(label_names(item))[:3]
     return data
@@ -127,6 +135,8 @@ class Find(SimpleInterface):
             raise CordReferenceRejected(f'{self.inputs.in_file}: {order["reject"]}')
         if order.get('interrupt'):
             raise KeyboardInterrupt
+        if order.get('kill'):  # the process of the subject, which waits for this one
+            os.kill(os.getppid(), signal.SIGKILL)
         self._results['order'] = order
         return runtime
 
@@ -214,6 +224,7 @@ def standin_wf(
     precomputed,
     provenance,
     size,
+    output_names,
 ):
     """Graph with the places of the real one; see the module."""
     assert isdefined(policy)
@@ -239,6 +250,7 @@ def standin_wf(
             entities=entities,
             modality=modality,
             provenance=provenance,
+            output_names=output_names,
         ),
         name='ds_anat',
     )
@@ -253,6 +265,7 @@ def standin_wf(
             derivatives_dir=str(derivatives_dir),
             entities=entities,
             modality=modality,
+            output_names=output_names,
         )
         node = pe.Node(save, name=f'save_{name}_report')
         workflow.connect(cordref, f'registration_wf.cord_report.{name}', node, 'in_file')

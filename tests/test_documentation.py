@@ -8,9 +8,10 @@ import shlex
 import pytest
 import yaml
 
-from spinalprep import products
+from spinalprep import naming, products
 from spinalprep.cli.arguments import COMMANDS, bids_app_parser, parser
 from spinalprep.datasets import by_scope
+from spinalprep.plugins.choice import make_plugin, read_plugin_file
 from spinalprep.policy import policy_from_dict
 from tests.conftest import REPOSITORY
 
@@ -52,6 +53,10 @@ def test_yaml_is_taken(page, text, tmp_path):
         local.write_text(yaml.safe_dump({'pilot': str(tmp_path)}))
         assert [item.dataset.key for item in by_scope('reg', local)] == ['mystudy', 'pilot']
         assert [item.dataset.key for item in by_scope('full', local)] == ['pilot']
+    elif 'plugin' in content:
+        (tmp_path / 'plugin.yaml').write_text(text)
+        made = make_plugin(*read_plugin_file(tmp_path / 'plugin.yaml'))
+        assert made.max_jobs == content['plugin_args']['max_jobs']
     elif page == 'commandline.md':
         assert set(content) == {'mystudy', 'pilot'}
     else:
@@ -67,7 +72,7 @@ def test_python_imports_what_is_there(page, text):
 
 def test_readme_names_real_products():
     shown = re.findall(r'sub-01_\S+(?:\.nii\.gz|\.tsv)', (REPOSITORY / 'README.md').read_text())
-    real = {products.file_name(item, {'sub': '01'}, 'T2w') for item in products.PRODUCTS}
+    real = {naming.file_name(item, {'sub': '01'}, 'T2w') for item in products.PRODUCTS}
     assert len(shown) >= 12
     assert set(shown) <= real
 

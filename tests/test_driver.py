@@ -2,17 +2,21 @@
 """The driver: candidates in turn, failures told, the record written whatever happens."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from spinalprep.check import check
 from spinalprep.driver import Listeners, run_targets
 from spinalprep.errors import InputImageError, PolicyError, UsageError
+from spinalprep.given import GivenFiles, check_precomputed, resolve_precomputed
 from spinalprep.layout import Layout
+from spinalprep.naming import sidecar_name
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, names
 from spinalprep.record import problems_of
-from spinalprep.runs import Run, check_precomputed, resolve_precomputed
+from spinalprep.runs import Run
 from spinalprep.selection import Target, select
 from spinalprep.subject import run_target
 from spinalprep.toolbox import Toolbox
@@ -54,6 +58,33 @@ def go(run, **orders):
     return found
 
 
+def test_files_within_the_dataset_and_elsewhere_have_uris(make_run, tmp_path):
+    run = make_run()
+    run.bids_dir.mkdir()
+    assert run.uri(run.bids_dir / 'derivatives/my labels/x.nii.gz') == (
+        'bids:raw:derivatives/my%20labels/x.nii.gz'
+    )
+    assert run.uri(tmp_path / 'x.nii.gz') == (tmp_path / 'x.nii.gz').as_uri()
+
+
+def test_names_of_another_scheme_replace_those_of_the_last_run(make_run):
+    for names_, modality in (('seed', 'T2w'), ('bids', 'T1w'), ('seed', 'T1w')):
+        run = make_run(output_names=names_)
+        shutil.rmtree(run.bids_dir, ignore_errors=True)
+        (record,) = go(run, **{f'sub_01_{modality}': {}})
+        assert (record.status, record.output_names) == ('completed', names_)
+        assert not record.reused
+        root = run.layout.derivatives
+        written = {root / path for path in record.products.values()}
+        written |= {path.with_name(sidecar_name(path.name)) for path in written}
+        written |= {root / path for paths in record.figures.values() for path in paths}
+        assert {path for path in (root / 'sub-01').rglob('*') if path.is_file()} == written
+        findings = check(run.layout.out)
+        assert (findings.problems, findings.warnings) == ([], [])
+        (again,) = go(run, **{f'sub_01_{modality}': {}})
+        assert again.reused
+
+
 @pytest.mark.parametrize('plugin', PLUGINS)
 def test_a_subject_that_completes(make_run, plugin):
     run = make_run(plugin)
@@ -73,6 +104,25 @@ def test_a_subject_that_completes(make_run, plugin):
     assert command['cached'] is False
     description = json.loads((run.layout.derivatives / 'dataset_description.json').read_text())
     assert description['DatasetType'] == 'derivative'
+    link = run.layout.templateflow / 'tpl-PAM50' / 'tpl-PAM50_res-01_label-SC_mask.nii.gz'
+    assert link.resolve() == (run.toolbox.template / 'template' / 'cord.nii.gz').resolve()
+    assert '## sub-01\n' in run.layout.citation.read_text()
+
+
+def test_a_template_that_can_not_be_linked_stops_nothing(make_run):
+    run = make_run()
+    run.layout.templateflow.parent.mkdir(parents=True)
+    run.layout.templateflow.write_text('a file where the folder should be')
+    with pytest.warns(UserWarning, match='not linked for TemplateFlow'):
+        (record,) = go(run, sub_01_T2w={})
+    assert record.status == 'completed'
+
+
+def test_maps_that_the_template_lacks_are_told(make_run):
+    (record,) = go(make_run(), sub_01_T2w={'without': ['horn_left_dorsal', 'horns_dseg']})
+    assert record.status == 'completed'
+    assert record.template_maps['horn_left_dorsal'] == {'status': 'absent', 'reason': ''}
+    assert record.template_maps['horn_left_ventral']['status'] == 'computed'
 
 
 @pytest.mark.parametrize('plugin', PLUGINS)
@@ -134,6 +184,19 @@ def test_a_bug_is_a_failure_too(make_run, plugin):
         'ValueError',
         'shapes (3,) and (4,)',
     )
+
+
+def test_a_subject_whose_process_is_killed_has_a_record_and_a_page(make_run):
+    run = make_run('multiproc')
+    fine, lost = go(run, sub_01_T2w={}, sub_02_T2w={'kill': True})
+    assert (fine.status, lost.status) == ('completed', 'failed')
+    assert lost.failure['error'] == 'WorkerKilled'
+    assert lost.failure['substep'] == 'S2.1 discovery + crop'
+    assert lost.times['start'] <= lost.times['end']
+    assert lost.times['duration_s'] > 0
+    assert not run.layout.state('sub-02').exists()
+    assert 'ended without a word' in run.layout.crash_report('sub-02').read_text()
+    assert 'failed' in (run.layout.derivatives / 'sub-02.html').read_text()
 
 
 def test_a_failed_rerun_does_not_take_the_earlier_summary(make_run):
@@ -254,16 +317,19 @@ def test_precomputed_files_are_found_per_subject(tmp_path):
     with pytest.raises(InputImageError, match='no session'):
         resolve_precomputed(pattern, Target('01', None, ()))
     check_precomputed(pattern)
-    with pytest.raises(UsageError, match='canal_dseg'):
-        check_precomputed({'canal_dseg': 'x'})
+    with pytest.raises(UsageError, match='vertebral_levels'):
+        check_precomputed({'vertebral_levels': 'x'})
     with pytest.raises(UsageError, match='replaced'):
         check_precomputed({'cord_dseg': '{sub}.nii.gz'})
 
 
 def test_a_given_file_that_is_missing_fails_its_subject_only(make_run, tmp_path):
     (tmp_path / '01.nii.gz').touch()
-    run = make_run(precomputed={'cord_dseg': f'{tmp_path}/{{subject}}.nii.gz'})
+    named = {'cord_dseg': f'{tmp_path}/{{subject}}.nii.gz'}
+    run = make_run(given=GivenFiles(precomputed=named))
     first, second = go(run, sub_01_T2w={}, sub_02_T2w={})
     assert first.status == 'completed'
-    assert first.precomputed == {'cord_dseg': f'{tmp_path}/01.nii.gz'}
+    path = tmp_path / '01.nii.gz'
+    facts = {'path': str(path), 'origin': 'given', 'uri': path.as_uri()}
+    assert first.precomputed == {'cord_dseg': facts}
     assert (second.status, second.failure['error']) == ('failed', 'InputImageError')

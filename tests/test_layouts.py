@@ -4,7 +4,8 @@
 import pytest
 
 from spinalprep.filters import by_options, read_filters
-from spinalprep.products import file_name, product
+from spinalprep.naming import file_name
+from spinalprep.products import product
 from spinalprep.selection import select
 from tests.layouts import LAYOUTS, Layout
 

@@ -37,12 +37,12 @@ EVERYTHING = ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg')
 )
 def test_needs(policy, version, modalities, given, expected):
     toolbox = Toolbox.example(version)
-    assert needs(policy_from_dict(policy), toolbox, modalities, given) == expected
+    assert needs(policy_from_dict(policy), toolbox, [(m, given) for m in modalities]) == expected
 
 
 def test_what_cannot_go_together_is_refused_before_anything_runs():
     with pytest.raises(ToolboxError, match='spine needs SCT'):
-        needs(policy_from_dict({}), Toolbox.example('6.3'), ['T2w'])
+        needs(policy_from_dict({}), Toolbox.example('6.3'), [('T2w', ())])
     policy = policy_from_dict({'labelling': {'method': 'given'}})
     with pytest.raises(PolicyError, match='disc_labels'):
-        needs(policy, Toolbox.example('7.2'), ['T2w'])
+        needs(policy, Toolbox.example('7.2'), [('T2w', ())])

@@ -1,64 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The product table: the seed's names, uniqueness, and what must exist when."""
+"""The product table: what it says of each product, and what must exist when."""
 
 import doctest
 import re
 
 import pytest
 
-from spinalprep import layout, products, selection, sidecars
+from spinalprep import description, layout, lookup, products, selection, sidecars
+from spinalprep.anatomy.labels import HORNS
 from spinalprep.anatomy.tables import SLICE_COLUMNS
 from spinalprep.products import (
     FIGURES,
+    LABEL_TABLES,
     PRODUCTS,
+    WRITTEN,
+    Product,
     expected,
-    figure_of,
-    file_name,
-    is_product_file,
+    label_names,
     product,
 )
 
-SEED_NAMES = {
-    'cordref': 'anat/sub-01_desc-cordref_T2w.nii.gz',
-    'cord_dseg': 'anat/sub-01_desc-cord_dseg_T2w.nii.gz',
-    'canal_dseg': 'anat/sub-01_desc-canal_dseg_T2w.nii.gz',
-    'totalspineseg_dseg': 'anat/sub-01_desc-totalspineseg_dseg_T2w.nii.gz',
-    'vertebral_labels': 'anat/sub-01_desc-vertebral_labels_T2w.nii.gz',
-    'disc_labels': 'anat/sub-01_desc-disc_labels_T2w.nii.gz',
-    'rootlets_dseg': 'anat/sub-01_desc-rootlets_dseg_T2w.nii.gz',
-    'warp_cordref2template': 'xfm/sub-01_from-cordref_to-PAM50_warp.nii.gz',
-    'warp_template2cordref': 'xfm/sub-01_from-PAM50_to-cordref_warp.nii.gz',
-}
 
-
-@pytest.mark.parametrize('module', [products, layout, selection])
+@pytest.mark.parametrize('module', [products, layout, selection, lookup, description])
 def test_examples(module):
     assert doctest.testmod(module).failed == 0
 
 
-@pytest.mark.parametrize(('name', 'path'), SEED_NAMES.items())
-def test_names_are_those_of_the_seed(name, path):
-    item = product(name)
-    assert f'{item.folder}/{file_name(item, {"sub": "01"}, "T2w")}' == path
-
-
-def test_names_are_unique_and_conditions_known():
-    entities = {'sub': '01', 'ses': 'a'}
-    for path in products.PATHS:
-        files = [
-            (item.folder, file_name(item, entities, 'T1w', path=path))
-            for item in (*PRODUCTS, *FIGURES)
-        ]
-        assert len(set(files)) == len(PRODUCTS) + len(FIGURES)
+def test_conditions_and_sources_are_known():
     assert {item.when for item in (*PRODUCTS, *FIGURES)} == set(products.CONDITIONS)
     assert set(products.PRECOMPUTABLE) <= set(products.names())
+    known = {*products.names(), 'anat', 'template', '{path}'}
+    assert all(set(item.sources) <= known for item in WRITTEN)
+
+
+@pytest.mark.parametrize(
+    'bids', ['mask', '{source}_label-SC_mask.tsv', 'sub-01_label-SC_mask.nii.gz']
+)
+def test_a_product_without_a_second_name_is_refused(bids):
+    rest = ('mask', 'cordref', 'always', 'Something.')
+    with pytest.raises(ValueError, match='is no pattern of a file name'):
+        Product('x', 'anat', '{source}_desc-x_{modality}.nii.gz', bids, *rest)
+    with pytest.raises(TypeError):
+        Product('x', 'anat', '{source}_desc-x_{modality}.nii.gz', *rest)
 
 
 def test_every_column_of_a_table_is_described():
-    for item in PRODUCTS:
-        assert bool(item.columns) == (item.kind == 'table')
-        assert set(item.columns) <= set(sidecars.COLUMNS)
+    for item in WRITTEN:
+        assert bool(item.columns) == (item.kind in ('table', 'label table'))
+        for column in item.columns:
+            told = sidecars.COLUMNS[column]
+            assert told['Description']
+            assert told.keys() <= {'Description', 'Units', 'Levels', 'Format'}
+            unit = {'mm2': 'mm^2', 'mm': 'mm', 'deg': 'degree'}.get(column.rpartition('_')[2])
+            assert told.get('Units') == unit
+    assert sidecars.COLUMNS['level']['Levels']['C3'] == 'Vertebral level C3'
     assert set(SLICE_COLUMNS) | {'slice', 'level'} == set(product('csa_per_slice').columns)
+
+
+def test_horns_have_the_numbers_of_the_atlas():
+    assert products.label_names(product('horns_dseg')) == {
+        30: 'left ventral horn',
+        31: 'right ventral horn',
+        34: 'left dorsal horn',
+        35: 'right dorsal horn',
+    }
+    assert {f'horn_{"_".join(name.split()[:2])}' for name in HORNS.values()} == {
+        item.name for item in PRODUCTS if item.kind == 'probability'
+    }
 
 
 def test_every_product_with_labels_says_what_they_mean():
@@ -71,41 +79,17 @@ def test_every_product_with_labels_says_what_they_mean():
     assert (spine[1], spine[17], spine[71], spine[100]) == ('cord', 'C7', 'C7/T1', 'L5/S1')
 
 
-@pytest.mark.parametrize('item', PRODUCTS, ids=lambda item: item.name)
-def test_a_product_is_recognised_by_its_name_and_only_for_its_subject(item):
-    entities = {'sub': '01', 'ses': 'a', 'acq': 'sag', 'run': '1'}
-    name = file_name(item, entities, 'T2w', path='rootlet')
-    here = {'sub': '01', 'ses': 'a'}
-    assert is_product_file(name, here)
-    assert is_product_file(products.sidecar_name(name), here)
-    assert not is_product_file(name, {'sub': '1'})
-    assert not is_product_file(name, {'sub': '01', 'ses': 'b'})
-    assert not is_product_file(name.replace('sub-01', 'sub-011'), here)
-
-
-@pytest.mark.parametrize('item', FIGURES, ids=lambda item: item.name)
-def test_a_figure_is_recognised_by_its_name_and_is_no_product(item):
-    entities = {'sub': '01', 'ses': 'a', 'acq': 'sag', 'run': '1'}
-    name = file_name(item, entities, 'T2w')
-    assert name.startswith('sub-01_ses-a_acq-sag_run-1_desc-S2_')
-    assert figure_of(name, {'sub': '01', 'ses': 'a'}) is item
-    assert figure_of(name, {'sub': '01', 'ses': 'b'}) is None
-    assert figure_of(f'{name}.json', {'sub': '01', 'ses': 'a'}) is None
-    assert not is_product_file(name, {'sub': '01', 'ses': 'a'})
-
-
-@pytest.mark.parametrize(
-    'name',
-    [
-        'sub-01_T2w.nii.gz',
-        'sub-01_desc-mine_T2w.nii.gz',
-        'sub-01_desc-cord_dseg_T2w.nii',
-        'sub-01_desc-cord_dseg_T2w.txt',
-        'sub-01_desc-cord_dseg_T2w_manual.nii.gz',
-    ],
-)
-def test_other_files_are_not_ours(name):
-    assert not is_product_file(name, {'sub': '01'})
+def test_every_image_of_labels_has_a_table_of_its_values():
+    assert {item.sources[0] for item in LABEL_TABLES} == {
+        item.name for item in PRODUCTS if item.kind in ('labels', 'points')
+    }
+    for item in LABEL_TABLES:
+        header, *rows = (line.split('\t') for line in lookup.label_table(item).splitlines())
+        assert header == ['index', 'name', 'color']
+        assert {int(index): name for index, name, _ in rows} == label_names(item)
+        assert all(re.fullmatch('#[0-9a-f]{6}', colour) for _, _, colour in rows)
+        # neighbours can be told apart
+        assert all(rows[i][2] != rows[i + 1][2] for i in range(min(len(rows) - 1, 10)))
 
 
 def test_expected_products_follow_the_record():
@@ -116,16 +100,25 @@ def test_expected_products_follow_the_record():
         'levels': {'status': 'computed'},
         'rootlets': {'status': 'absent', 'reason': 'T1w'},
         'registration': {'path': 'disc', 'other': None},
+        'template_maps': {
+            item.name: {'status': 'computed', 'reason': ''}
+            for item in PRODUCTS
+            if item.when == 'template_maps'
+        },
     }
     got = products.names(expected(record))
-    assert set(products.names()) - set(got) == {
+    assert set(products.names(WRITTEN)) - set(got) == {
         'rootlets_dseg',
+        'rootlets_dseg_table',
         'warp_cordref2template_other',
         'warp_template2cordref_other',
     }
     record['rootlets'] = {'status': 'computed'}
     record['registration']['other'] = 'disc'
-    assert products.names(expected(record)) == products.names()
+    assert products.names(expected(record)) == products.names(WRITTEN)
+    record['template_maps']['horn_left_dorsal'] = {'status': 'absent', 'reason': 'no atlas'}
+    left_out = set(products.names(WRITTEN)) - set(products.names(expected(record)))
+    assert left_out == {'horn_left_dorsal'}
     bare = {'status': 'completed', 'discs': {'status': 'absent'}}
     assert 'disc_labels' not in products.names(expected(bare))
     assert 'csa_per_level' not in products.names(expected(bare))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Directives whose content is taken from the code, so that the pages can't go stale.
 
-``{products}``, ``{policy}``, ``{numbers}``, ``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``,
-``{embedded-commands}``, ``{interfaces}``: tables and lists.
+``{products}``, ``{names}``, ``{ignored}``, ``{labels}``, ``{policy}``, ``{numbers}``,
+``{exit-codes}``, ``{sct-versions}``, ``{sct-tasks}``, ``{embedded-commands}``, ``{interfaces}``,
+``{given-names}``: tables and lists.
 ``{cli-help} [SUBCOMMAND]``: what ``--help`` prints.
 """
 
@@ -22,7 +23,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from spinalprep import bounds, policy, products
+from spinalprep import bounds, description, givennames, naming, policy, products
 from spinalprep.data import load
 from spinalprep.embedded.__main__ import COMMANDS
 from spinalprep.errors import ExitCode
@@ -41,17 +42,47 @@ def products_table() -> str:
     """One table per folder: file, content, when it is there."""
     entities, modality = {'sub': '01'}, 'T2w'
     text = []
-    table_of_all = (*products.PRODUCTS, *products.FIGURES)
+    table_of_all = (*products.WRITTEN, *products.FIGURES)
     for folder in dict.fromkeys(item.folder for item in table_of_all):
         rows = []
         for item in table_of_all:
             if item.folder != folder:
                 continue
-            name = products.file_name(item, entities, modality, path='disc')
+            name = naming.file_name(item, entities, modality)
             space = {'cordref': 'cord reference', 'template': 'template'}[item.space]
             rows.append((f'`{name}`', item.description, space, products.CONDITIONS[item.when]))
         text += [f'### `{folder}/`', table(('file', 'content', 'grid', 'when'), rows)]
     return '\n\n'.join(text)
+
+
+def names_table() -> str:
+    """Each file under its names in both schemes."""
+    rows = [
+        [
+            f'`{naming.location(item, {"sub": "01"}, "T2w", scheme=scheme).partition("/")[2]}`'
+            for scheme in naming.SCHEMES
+        ]
+        for item in (*products.WRITTEN, *products.FIGURES)
+    ]
+    return table([f'`{scheme}`' for scheme in naming.SCHEMES], rows)
+
+
+def ignored_table() -> str:
+    """What a validator is told to leave alone, per scheme, and why."""
+    reasons = {
+        pattern: why for lines in description.IGNORED.values() for pattern, why in lines.items()
+    }
+    rows = [
+        (
+            f'`{pattern}`',
+            ', '.join(
+                f'`{name}`' for name in naming.SCHEMES if pattern in description.IGNORED[name]
+            ),
+            why,
+        )
+        for pattern, why in reasons.items()
+    ]
+    return table(('line', 'scheme', 'why'), rows)
 
 
 def labels_table() -> str:
@@ -200,6 +231,19 @@ def embedded_commands() -> str:
     return ', '.join(f'`{name}`' for name in COMMANDS) + '.'
 
 
+def given_names_table() -> str:
+    """Names under which masks and labels are found that are used instead of being computed."""
+    rows = []
+    for name in products.PRECOMPUTABLE:
+        cells = []
+        for scheme in ('seed', 'bids', 'lab'):
+            files = givennames.given_names(name, {'sub': '01'}, 'T2w', (scheme,))
+            stems = dict.fromkeys(file.partition('.')[0] for file in files)
+            cells.append(', '.join(f'`{stem.replace("sub-01", "SOURCE")}`' for stem in stems))
+        rows.append((f'`{name}`', *cells))
+    return table(('product', 'ours', 'BIDS', 'labs'), rows)
+
+
 class FromCode(SphinxDirective):
     """A directive that puts generated Markdown in its place."""
 
@@ -215,6 +259,8 @@ class FromCode(SphinxDirective):
 
 GENERATORS = {
     'products': products_table,
+    'names': names_table,
+    'ignored': ignored_table,
     'labels': labels_table,
     'numbers': numbers_tables,
     'policy': policy_tables,
@@ -223,6 +269,7 @@ GENERATORS = {
     'sct-tasks': sct_tasks_table,
     'embedded-commands': embedded_commands,
     'interfaces': interfaces_list,
+    'given-names': given_names_table,
 }
 
 

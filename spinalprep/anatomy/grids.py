@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import nibabel as nb
@@ -66,7 +67,7 @@ def conform(image: nb.spatialimages.SpatialImage) -> tuple[nb.Nifti1Image, list[
 def _read(image: nb.spatialimages.SpatialImage) -> np.ndarray:
     try:
         data = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise UnusableImage(f'can not be read to its end ({error})') from error
     if data.dtype.kind not in 'iufb':
         raise UnusableImage(f'values of type {data.dtype}; real numbers are expected')
@@ -142,19 +143,12 @@ def match_grid(
     data = np.asanyarray(image.dataobj)
     if data.ndim > 3:
         data = data.reshape(data.shape[:3])
-    moved = nb.Nifti1Image(data.astype(_storable(data)), image.affine)
-    moved = moved.as_reoriented(
-        nb.orientations.ornt_transform(
-            nb.io_orientation(moved.affine), nb.io_orientation(reference.affine)
-        )
-    )
-    offset = np.linalg.inv(reference.affine) @ moved.affine
-    start = np.rint(offset[:3, 3]).astype(int)
-    linear_off = np.abs(offset[:3, :3] - np.eye(3)).max() * max(moved.shape)
-    if linear_off > 0.1 or np.abs(offset[:3, 3] - start).max() > 0.1:
+    moved = _reoriented(nb.Nifti1Image(data.astype(_storable(data)), image.affine), reference)
+    start = _start(moved, reference)
+    if start is None:
         raise UnusableImage(
             'its voxels do not coincide with those of the image it belongs to '
-            f'(voxel sizes {_sizes(image)} and {_sizes(reference)} mm)'
+            f'(voxel sizes {voxel_sizes(image)} and {voxel_sizes(reference)} mm)'
         )
     low = np.maximum(start, 0)
     high = np.minimum(start + moved.shape, reference.shape[:3])
@@ -165,6 +159,57 @@ def match_grid(
     source = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
     values[target] = np.asanyarray(moved.dataobj)[source]
     return labels_like(values, reference)
+
+
+def voxels_coincide(
+    image: nb.spatialimages.SpatialImage, reference: nb.spatialimages.SpatialImage
+) -> bool:
+    """Whether two grids share their voxels, so that :func:`match_grid` can go between them."""
+    return _start(_reoriented(image, reference), reference) is not None
+
+
+def _reoriented(
+    image: nb.spatialimages.SpatialImage, reference: nb.spatialimages.SpatialImage
+) -> nb.spatialimages.SpatialImage:
+    """The image with its axes in the order and direction of a reference's."""
+    turn = nb.orientations.ornt_transform(
+        nb.io_orientation(image.affine), nb.io_orientation(reference.affine)
+    )
+    return image.as_reoriented(turn)
+
+
+def _start(
+    moved: nb.spatialimages.SpatialImage, reference: nb.spatialimages.SpatialImage
+) -> np.ndarray | None:
+    """Voxel of the reference where a reoriented image begins; None if voxels don't coincide."""
+    offset = np.linalg.inv(reference.affine) @ moved.affine
+    start = np.rint(offset[:3, 3]).astype(int)
+    linear_off = np.abs(offset[:3, :3] - np.eye(3)).max() * max(moved.shape)
+    if linear_off > 0.1 or np.abs(offset[:3, 3] - start).max() > 0.1:
+        return None
+    return start
+
+
+def empty_grid(image: nb.spatialimages.SpatialImage) -> nb.Nifti1Image:
+    """The grid that :func:`conform` gives an image, without reading its data.
+
+    Parameters
+    ----------
+    image : SpatialImage
+        At least three axes.
+
+    Returns
+    -------
+    Nifti1Image
+        Zero everywhere, in no memory.
+
+    Raises
+    ------
+    UnusableImage
+        If the header can't be trusted.
+    """
+    affine, _ = _one_affine(image)
+    return nb.Nifti1Image(np.broadcast_to(np.uint8(0), image.shape[:3]), affine)
 
 
 def labels_like(values: np.ndarray, reference: nb.spatialimages.SpatialImage) -> nb.Nifti1Image:
@@ -227,5 +272,6 @@ def _storable(values: np.ndarray) -> type:
     return np.uint8 if not values.size or values.max() < 256 else np.uint16
 
 
-def _sizes(image: nb.spatialimages.SpatialImage) -> str:
+def voxel_sizes(image: nb.spatialimages.SpatialImage) -> str:
+    """Voxel sizes (mm) in words, such as ``1×1×2``."""
     return '×'.join(f'{zoom:.3g}' for zoom in nb.affines.voxel_sizes(image.affine))

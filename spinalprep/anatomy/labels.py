@@ -42,6 +42,14 @@ DISC_POINT_OF_MAP: dict[int, int] = {
 EXTRAPOLATED_DISCS = (1, 2)
 """Points that TotalSpineSeg extrapolates on the canal's line rather than sees."""
 
+HORNS: dict[int, str] = {
+    30: 'left ventral horn',
+    31: 'right ventral horn',
+    34: 'left dorsal horn',
+    35: 'right dorsal horn',
+}
+"""Horns of the grey matter, with the numbers of PAM50's atlas."""
+
 
 def disc_name(value: int) -> str:
     """Name of a disc point in SCT's numbering.
@@ -70,19 +78,66 @@ def level_name(value: int) -> str:
 
 
 def spinal_level_name(value: int) -> str:
-    """Name of a spinal level (rootlets): unlike vertebrae there is a C8.
+    """Name of a spinal level: unlike vertebrae there is a C8, and there are S1 to S5.
 
     Examples
     --------
-    >>> [spinal_level_name(value) for value in (2, 8, 9)]
-    ['C2', 'C8', 'T1']
+    >>> [spinal_level_name(value) for value in (2, 8, 9, 26, 30)]
+    ['C2', 'C8', 'T1', 'S1', 'S5']
     """
+    if value > 25:
+        return f'S{value - 25}'
     return 'C8' if value == 8 else level_name(value - (value > 8))
+
+
+def meanings(kind: str) -> dict[int, str]:
+    """Names of all values of a kind of labels, in anatomical order.
+
+    Parameters
+    ----------
+    kind : str
+        ``cord``, ``canal``, ``valid``, ``vertebrae``, ``levels``, ``spinal levels``, ``horns``,
+        ``discs`` or ``spine``.
+
+    Examples
+    --------
+    >>> meanings('horns')[34]
+    'left dorsal horn'
+    """
+    tables = {
+        'cord': {1: 'cord'},
+        'canal': {1: 'canal'},
+        'valid': {1: 'field defined'},
+        'vertebrae': VERTEBRAE,
+        'levels': {n: level_name(n) for n in range(1, 25)},
+        'spinal levels': {n: spinal_level_name(n) for n in range(1, 31)},
+        'horns': HORNS,
+        'discs': {n: disc_name(n) for n in range(1, 26)}
+        | {49: 'pontomedullary groove', 50: 'pontomedullary junction', 60: 'end of the conus'},
+        'spine': {CORD: 'cord', CANAL: 'canal around the cord'}
+        | VERTEBRAE
+        | {value: disc_name(n) for value, n in DISC_POINT_OF_MAP.items()}
+        | {96: 'L5/L6'},
+    }
+    return dict(tables[kind])
 
 
 def canal_of_map(labels: np.ndarray) -> np.ndarray:
     """Canal with the cord in it: labels 1 and 2 of TotalSpineSeg's map; bool."""
     return (labels == CORD) | (labels == CANAL)
+
+
+def with_canal(labels: np.ndarray, canal: np.ndarray) -> np.ndarray:
+    """TotalSpineSeg's map with another canal.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+    canal : ndarray of bool
+        The cord included; it takes nothing from cord, vertebrae and discs.
+    """
+    rest = np.where(labels == CANAL, 0, labels)
+    return np.where((rest == 0) & canal, CANAL, rest)
 
 
 def vertebrae_of_map(labels: np.ndarray) -> np.ndarray:

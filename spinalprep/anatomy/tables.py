@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,28 +83,71 @@ def write_slice_table(rows: list[dict[str, Any]], path: str | Path) -> None:
     _write(path, ['slice', 'level', *SLICE_COLUMNS], named)
 
 
-def write_level_table(rows: list[dict[str, Any]], path: str | Path) -> None:
-    """TSV with one row per vertebral level, the end slices left out of the means."""
-    per_level = _summary(rows)['per_level']
+def read_areas(path: str | Path) -> list[dict[str, Any]]:
+    """Slice, area and length of the rows that :func:`write_slice_table` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    list of dict
+        ``slice`` (int), ``area_mm2`` and ``length_mm`` (NaN where not known).
+    """
+    with Path(path).open(newline='', encoding='utf-8') as file:
+        return [
+            {
+                'slice': int(row['slice']),
+                **{
+                    name: math.nan if row[name] == 'n/a' else float(row[name])
+                    for name in ('area_mm2', 'length_mm')
+                },
+            }
+            for row in csv.DictReader(file, delimiter='\t')
+        ]
+
+
+def write_level_table(
+    rows: list[dict[str, Any]],
+    path: str | Path,
+    *,
+    column: str = 'level',
+    name: Callable[[int], str] = level_name,
+) -> None:
+    """TSV with one row per level, the end slices left out of the means.
+
+    Parameters
+    ----------
+    rows : list of dict
+        One per slice, with ``slice``, ``area_mm2``, ``length_mm`` and, as an int or None,
+        the level.
+    path : path-like
+    column : str
+        What the level is called, in `rows` and in the table.
+    name : callable
+        Level → its name.
+    """
+    per_level = _summary(rows, column)['per_level']
     table = []
     for level, area in per_level.items():
-        own = [row for row in rows if row['level'] == level]
+        own = [row for row in rows if row[column] == level]
         table.append(
             {
-                'level': level_name(level),
+                column: name(level),
                 'area_mm2': area,
                 'slices': len(own),
                 'length_mm': sum(row['length_mm'] for row in own),
             }
         )
-    _write(path, ['level', 'area_mm2', 'slices', 'length_mm'], table)
+    _write(path, [column, 'area_mm2', 'slices', 'length_mm'], table)
 
 
-def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(rows: list[dict[str, Any]], column: str = 'level') -> dict[str, Any]:
     return summarise_csa(
         np.array([row['slice'] for row in rows]),
         np.array([row['area_mm2'] for row in rows]),
-        np.array([row['level'] or 0 for row in rows]),
+        np.array([row[column] or 0 for row in rows]),
     )
 
 

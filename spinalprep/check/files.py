@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinalprep.products import Product, label_names, sidecar_name
+from spinalprep.naming import sidecar_name
+from spinalprep.products import Product, label_names
 
 if TYPE_CHECKING:
     import nibabel as nb
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 GRID_TOLERANCE_VOXELS = 0.1
 """Largest shift of a corner of a grid that writing and reading headers may cause."""
 
-_WORDS = ('level',)
+_WORDS = ('level', 'spinal_level', 'name', 'color')
 """Columns of tables that hold names; all others hold numbers or ``n/a``."""
 
 
@@ -77,7 +78,7 @@ def judge_file(item: Product, path: Path, grids: Grids) -> Iterator[str]:
     yield from _judge_sidecar(path)
     try:
         content = _read(path)
-        if item.kind == 'table':
+        if item.columns:
             yield from _judge_table(item, content.decode('utf-8'))
             return
         image, data = _as_image(content)
@@ -145,6 +146,8 @@ def _judge_values(item: Product, data: Any) -> Iterator[str]:
             yield 'some values are not finite'
         elif item.kind == 'image' and data.min() == data.max():
             yield f'all values are {data.flat[0]}'
+        elif item.kind == 'probability' and (data.min() < 0 or data.max() > 1 or not data.any()):
+            yield f'values from {data.min():.3g} to {data.max():.3g}, shares of 1 expected'
         return
     values, counts = np.unique(data[data != 0], return_counts=True)
     if not values.size:

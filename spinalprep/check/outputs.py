@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spinalprep import products
+from spinalprep import naming, products
 from spinalprep.check.figures import judge_figure
 from spinalprep.check.files import Grids, judge_file
 from spinalprep.check.findings import Findings, Problem
@@ -69,13 +69,20 @@ def _check_dataset(out: Path, folder: Path, findings: Findings) -> None:
             roots.add(Layout(out, folder.name, content['layout']).derivatives)
     for root in sorted(roots):
         _check_description(root / DESCRIPTION, findings)
-    found = set()
+    found, schemes = set(), set()
     for path in sorted(folder.glob('*.json')):
         found.add(path.stem)
         content = _read_json(path, findings, path.stem)
         if content is not None:
             findings.subjects += 1
             _check_record(out, path, content, findings)
+            if content.get('products'):
+                schemes.add(content.get('output_names'))
+    if len(schemes) > 1:
+        text = (
+            'its subjects have names of different schemes; run all of them with one --output-names'
+        )
+        findings.warnings.append(Problem(folder, text))
     for label in selected.keys() - found:
         text = f'{label} was selected and has no record: run it again'
         findings.problems.append(Problem(folder / f'{label}.json', text, label))
@@ -127,7 +134,7 @@ def _check_record(out: Path, path: Path, record: Mapping[str, Any], findings: Fi
         findings.problems.append(Problem(*problem, subject=label))
     for warning in _figure_warnings(root, record, findings):
         findings.warnings.append(Problem(*warning, subject=label))
-    for part in sorted((root / products.subject_folder(_entities(record))).rglob('.*.part')):
+    for part in sorted((root / naming.subject_folder(_entities(record))).rglob('.*.part')):
         text = 'left behind by a run that was stopped; it can be removed'
         findings.warnings.append(Problem(part, text, label))
 
@@ -139,12 +146,9 @@ def _product_problems(
     listed = record['products']
     for item in products.expected(record):
         if item.name not in listed:
-            source = record['source']
-            name = products.file_name(item, source['entities'], source['modality'])
-            folder = root / products.subject_folder(source['entities']) / item.folder
-            yield folder / name, f'{item.name} is not in the record'
+            yield _place(root, item, record), f'{item.name} is not in the record'
     grids, sound = Grids(record), {}
-    for item in products.PRODUCTS:
+    for item in products.WRITTEN:
         if item.name in listed:
             findings.files += 1
             path = root / listed[item.name]
@@ -156,19 +160,25 @@ def _product_problems(
     unlisted = list(_unlisted(root, record))
     if unlisted and record['status'] != COMPLETED:
         text = f'{len(unlisted)} files of products lie here, though the last run did not complete'
-        yield root / products.subject_folder(_entities(record)), text
+        yield root / naming.subject_folder(_entities(record)), text
     elif unlisted:
         yield from ((path, 'not in the record') for path in unlisted)
+
+
+def _place(root: Path, item: products.Product, record: Mapping[str, Any]) -> Path:
+    """Where a product or figure would lie."""
+    source, scheme = record['source'], record['output_names']
+    return root / naming.location(item, source['entities'], source['modality'], scheme=scheme)
 
 
 def _unlisted(root: Path, record: Mapping[str, Any]) -> Iterator[Path]:
     """Products in the subject's folders that its record does not know."""
     entities = _entities(record)
     known = {root / relative for relative in record['products'].values()}
-    known |= {path.with_name(products.sidecar_name(path.name)) for path in known}
-    for folder in sorted({item.folder for item in products.PRODUCTS}):
-        for path in sorted((root / products.subject_folder(entities) / folder).glob('*')):
-            if path not in known and products.is_product_file(path.name, entities):
+    known |= {path.with_name(naming.sidecar_name(path.name)) for path in known}
+    for folder in sorted({item.folder for item in products.WRITTEN}):
+        for path in sorted((root / naming.subject_folder(entities) / folder).glob('*')):
+            if path not in known and naming.is_product_file(path.name, entities):
                 yield path
 
 
@@ -183,10 +193,7 @@ def _figure_warnings(
     listed = record['figures']
     for item in products.expected(record, products.FIGURES):
         if item.name not in listed:
-            source = record['source']
-            name = products.file_name(item, source['entities'], source['modality'])
-            folder = root / products.subject_folder(source['entities']) / item.folder
-            yield folder / name, f'{item.name} was not drawn'
+            yield _place(root, item, record), f'{item.name} was not drawn'
     for item in products.FIGURES:
         for relative in listed.get(item.name, ()):
             findings.files += 1

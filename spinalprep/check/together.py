@@ -13,9 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from spinalprep.products import label_names, product
+from spinalprep.products import LABEL_TABLES, label_names, product
 
-ORDERED = ('disc_labels', 'vertebral_levels', 'vertebral_labels', 'rootlets_dseg')
+ORDERED = (
+    'disc_labels', 'vertebral_levels', 'vertebral_labels', 'rootlets_dseg',
+    'vertebral_levels_of_template', 'spinal_levels_of_template',
+)  # fmt: skip
 """Products whose values count downwards along the cord."""
 
 WITHIN = {'vertebral_levels': 'cord_dseg', 'cord_dseg': 'canal_dseg'}
@@ -70,6 +73,11 @@ def judge_together(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
             share = (inside & ~around).sum() / inside.sum()
             if share > MAX_OUTSIDE:
                 yield inner, f'{share:.0%} of it lies outside {outer}: they do not belong together'
+    for table in LABEL_TABLES:
+        if table.name in files and table.sources[0] in files:
+            yield from _untold(table.name, files[table.name], *load(table.sources[0]))
+    if 'horns_dseg' in files:
+        yield from (('horns_dseg', text) for text in _sides(*load('horns_dseg')))
     if 'csa_per_slice' in files and 'cord_dseg' in files:
         yield from _table(files['csa_per_slice'], *load('cord_dseg'))
     yield from _fields(files, load)
@@ -90,6 +98,41 @@ def _order(name: str, labels: Any, affine: Any) -> Iterator[str]:
     }
     for upper, lower in order_breaks(heights):
         yield f'out of order: {names[lower]} lies above {names[upper]}'
+
+
+def _untold(name: str, path: Path, labels: Any, _: Any) -> Iterator[tuple[str, str]]:
+    """Values of an image of labels that its table does not have."""
+    import numpy as np
+
+    with path.open(encoding='utf-8', newline='') as stream:
+        indices = [row['index'] for row in csv.DictReader(stream, delimiter='\t')]
+    told = {float(index) for index in indices if index != 'n/a'}
+    missing = [f'{value:g}' for value in np.unique(labels) if value and value not in told]
+    if missing:
+        yield name, f'does not tell what {", ".join(missing)} means, which the image has'
+
+
+def _sides(labels: Any, affine: Any) -> Iterator[str]:
+    """Horns that lie on the wrong side of their counterpart, in the slices that have both."""
+    import numpy as np
+
+    from spinalprep.anatomy.centerline import slice_centroids
+
+    centres = {
+        name: dict(zip(*slice_centroids(labels == value, affine), strict=True))
+        for value, name in label_names(product('horns_dseg')).items()
+    }
+    # x grows to the right, y to the front
+    for axis, low, high in ((0, 'left', 'right'), (1, 'dorsal', 'ventral')):
+        for name in [name for name in centres if low in name]:
+            other = name.replace(low, high)
+            away = [
+                centres[other][k][axis] - point[axis]
+                for k, point in centres[name].items()
+                if k in centres[other]
+            ]
+            if away and np.mean(away) <= 0:
+                yield f'{name} and {other} lie the wrong way round'
 
 
 def _table(path: Path, cord: Any, affine: Any) -> Iterator[tuple[str, str]]:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from spinalprep import __version__
+from spinalprep.cli.values import gigabytes, name_and_path, positive, product_and_path
+from spinalprep.naming import SCHEMES
 from spinalprep.products import PRECOMPUTABLE, STEP
 
 COMMANDS = ('run', 'status', 'check', 'report', 'doctor', 'demo', 'find-cord')
@@ -152,6 +153,7 @@ def _add_demo(demo: argparse.ArgumentParser) -> None:
         default='auto',
         help='as for run, but without SCT the embedded stand-in is used (default: auto)',
     )
+    _add_names(demo)
     _add_resources(demo)
 
 
@@ -232,6 +234,16 @@ def _add_sct(target: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def _add_names(target: argparse.ArgumentParser) -> None:
+    target.add_argument(
+        '--output-names',
+        choices=SCHEMES,
+        default=SCHEMES[0],
+        help='file names of results: those that the later steps of the pipeline read, or names '
+        'that are valid in BIDS (default: %(default)s)',
+    )
+
+
 def _add_tools(target: argparse.ArgumentParser) -> None:
     _add_sct(target, 'auto')
     target.add_argument('--gpu', action='store_true', help='let the networks use a GPU')
@@ -240,30 +252,48 @@ def _add_tools(target: argparse.ArgumentParser) -> None:
         '--precomputed',
         action='append',
         default=[],
-        type=_product_and_path,
+        type=product_and_path,
         metavar='PRODUCT=PATH',
         help=f'use a file instead of computing it; PRODUCT is {", ".join(PRECOMPUTABLE)}; PATH '
         'may hold {subject} and {session}; may be repeated',
     )
+    target.add_argument(
+        '--manual-dir',
+        type=Path,
+        metavar='DIR',
+        help='masks and labels corrected by hand, used instead of computing them: DIR holds '
+        "sub-*/[ses-*/]anat/ or the files themselves (default: the dataset's derivatives/labels, "
+        'unless the policy says no)',
+    )
+    target.add_argument(
+        '--derivatives',
+        action='append',
+        default=[],
+        type=name_and_path,
+        metavar='NAME=PATH',
+        help='earlier results of spinalprep, used in the same way: the folder that holds sub-*; '
+        'sidecars call it NAME; may be repeated, the first one that has a product gives it',
+    )
+    _add_names(target)
 
 
 def _add_resources(target: argparse.ArgumentParser) -> None:
     target.add_argument(
         '--nprocs',
-        type=_positive,
+        type=positive,
         metavar='N',
         help='processors to use (default: all that machine, control group or Slurm give)',
     )
     target.add_argument(
         '--mem',
-        type=_gigabytes,
+        type=gigabytes,
         metavar='GB',
         help='memory to plan with, such as 16 or 16G (default: nine tenths of what machine, '
         'control group or Slurm give)',
     )
     target.add_argument(
         '--omp-nthreads',
-        type=_positive,
+        type=positive,
         metavar='N',
         help='threads of one command (default: half of the processors, at most 8, so that two '
         'commands fit side by side)',
@@ -342,24 +372,3 @@ def _add_array(target: argparse.ArgumentParser) -> None:
         help='with --array-script: working files go to this folder of each node, such as '
         "'$TMPDIR' (read on the node), and are removed after each task",
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'at least 1 expected, got {value}')
-    return value
-
-
-def _gigabytes(text: str) -> float:
-    value = float(text.upper().removesuffix('B').removesuffix('G'))
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'more than 0 expected, got {text}')
-    return value
-
-
-def _product_and_path(text: str) -> tuple[str, str]:
-    name, found, path = text.partition('=')
-    if not found or not path:
-        raise argparse.ArgumentTypeError(f'PRODUCT=PATH expected, got {text!r}')
-    return name, path

@@ -16,6 +16,7 @@ from spinalprep import atomic
 from spinalprep.cli.plan import Plan
 from spinalprep.errors import ExitCode
 from spinalprep.machine import KEPT_FREE
+from spinalprep.runs import write_selection
 
 TASK_PROCESSORS = 4
 """Processors of a task: two commands side by side, with two threads each."""
@@ -47,9 +48,9 @@ def write_array_script(arguments: Namespace, plan: Plan) -> ExitCode:
     scoped = getattr(arguments, 'scope', None) is not None
     tasks, memory = [], 0.0
     for run, targets in plan.runs:
-        for target in targets:
-            if not target.selected:
-                continue
+        chosen = [target for target in targets if target.selected]
+        write_selection(targets, chosen, run)  # so that status knows of those that wait
+        for target in chosen:
             session = ['--session-label', target.session] if target.session else []
             dataset = ['--dataset-key', run.layout.dataset] if scoped else []
             tasks.append([*dataset, '--participant-label', target.subject, *session])
@@ -99,7 +100,7 @@ def write_array_script(arguments: Namespace, plan: Plan) -> ExitCode:
 
 _ONE_VALUE = (
     '--array-script', '--array-scratch', '--slurm-args', '--scope', '--nprocs', '--mem',
-    '--plugin',
+    '--plugin', '--use-plugin',
 )  # fmt: skip
 """Options that a task does not get, or gets from Slurm."""
 

@@ -31,6 +31,8 @@ def main(arguments: Namespace) -> int:
         policy=None,
         gpu=False,
         precomputed=[],
+        manual_dir=None,
+        derivatives=[],
         exclude_from=None,
         bids_filter_file=None,
         acq=None,

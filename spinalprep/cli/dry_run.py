@@ -7,13 +7,14 @@ import math
 import shutil
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from spinalprep import products
+from spinalprep import naming, products
 from spinalprep.cli.plan import Choice, Source, choose, make_plan
 from spinalprep.demands import ImageSize
-from spinalprep.errors import ExitCode, ToolboxError
+from spinalprep.errors import ExitCode, InputImageError, ToolboxError
 from spinalprep.estimates import Estimate, estimate
 from spinalprep.ranking import describe
 from spinalprep.record import COMPLETED, last_status
@@ -51,7 +52,7 @@ def dry_run(arguments: Namespace, found: Sequence[Source], problems: Sequence[st
         trouble = error
     for source, targets in choice.datasets:
         run = runs.get(source.layout.logs)
-        for line in _dataset(source, targets, choice, run, arguments.again):
+        for line in _dataset(source, targets, choice, run, arguments):
             print(line)
     for problem in choice.problems:
         print(f'Can not be run: {problem}')
@@ -61,7 +62,11 @@ def dry_run(arguments: Namespace, found: Sequence[Source], problems: Sequence[st
 
 
 def _dataset(
-    source: Source, targets: Sequence[Target], choice: Choice, run: Run | None, again: str
+    source: Source,
+    targets: Sequence[Target],
+    choice: Choice,
+    run: Run | None,
+    arguments: Namespace,
 ) -> Iterable[str]:
     """Lines about a dataset."""
     root = source.bids_dir.resolve()
@@ -70,18 +75,18 @@ def _dataset(
     running: list[Target] = []
     costs: list[Estimate] = []
     for target in targets:
-        would_run, why = _decision(target, source, run, again)
+        would_run, why = _decision(target, source, run, arguments.again)
         yield f'{target.label}: {why}'
-        yield from _files(target, root, choice)
+        yield from _files(target, source, choice)
         if would_run:
             running.append(target)
-            costs.append(_cost(target.candidates[0], choice, run))
+            costs.append(_cost(target, source, choice, run))
             yield f'    needs  {_in_words(costs[-1])}'
         yield ''
     if not running:
         yield 'Nothing would run.'
         return
-    yield from _outputs(source, running[0].candidates[0], len(running))
+    yield from _outputs(source, running[0].candidates[0], len(running), arguments.output_names)
     yield ''
     yield from _total(costs, source, run.at_once(running) if run else 1)
     yield ''
@@ -104,21 +109,30 @@ def _decision(target: Target, source: Source, run: Run | None, again: str) -> tu
         return False, 'has completed; whether it would run again can not be told without SCT'
     if run.last_result(target):
         return False, 'taken as it is, it has completed and nothing has changed'
-    return True, 'runs again, image, policy or version changed, or files are gone'
+    return True, 'runs again, image, given files, policy or version changed, or files are gone'
 
 
-def _files(target: Target, root: Path, choice: Choice) -> Iterable[str]:
+def _files(target: Target, source: Source, choice: Choice) -> Iterable[str]:
     """What is taken, what would come next, what is dropped, each with its reason."""
+    root = source.bids_dir.resolve()
     for number, candidate in enumerate(target.candidates):
         word = 'then' if number else 'takes'
         yield f'    {word:<6} {candidate.path.relative_to(root).as_posix()}'
         yield f'           {describe(candidate, choice.policy.discover.min_z_slices)}'
+        try:
+            for name, item in source.given.of(target, candidate).items():
+                yield f'      {item.origin} {name}: {item.path}'
+        except InputImageError as error:
+            yield f'      would fail: {error}'
     for item in target.dropped:
         yield f'    drops  {item.path.relative_to(root).as_posix()}: {item.reason}'
 
 
-def _cost(candidate: Candidate, choice: Choice, run: Run | None) -> Estimate:
-    settings: dict[str, Any] = {'given': choice.precomputed}
+def _cost(target: Target, source: Source, choice: Choice, run: Run | None) -> Estimate:
+    candidate = target.candidates[0]
+    settings: dict[str, Any] = {}
+    with suppress(InputImageError):
+        settings['given'] = source.given.of(target, candidate)
     grid = run.template_grid() if run else None
     if grid:
         settings['template'] = math.prod(grid['shape']) / 1e6
@@ -135,15 +149,16 @@ def _in_words(cost: Estimate) -> str:
     )
 
 
-def _outputs(source: Source, candidate: Candidate, count: int) -> Iterable[str]:
+def _outputs(source: Source, candidate: Candidate, count: int, output_names: str) -> Iterable[str]:
     """Files that a subject gets, by the table of products."""
     entities = dict(candidate.entities)
-    folder = source.layout.derivatives / products.subject_folder(entities)
+    below = naming.subject_folder(entities)
+    folder = source.layout.derivatives / below
     yield f'Writes into {folder}' + (', and alike for the others:' if count > 1 else ':')
-    for item in (*products.PRODUCTS, *products.FIGURES):
-        name = products.file_name(item, entities, candidate.modality)
+    for item in (*products.WRITTEN, *products.FIGURES):
+        place = naming.location(item, entities, candidate.modality, scheme=output_names)
         when = '' if item.when == 'always' else f'  ({products.CONDITIONS[item.when]})'
-        yield f'    {item.folder}/{name}{when}'
+        yield f'    {place.removeprefix(f"{below}/")}{when}'
     yield f'Records and logs: {source.layout.logs}'
     yield f'Working files:    {source.layout.work}'
 

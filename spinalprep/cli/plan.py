@@ -6,19 +6,21 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spinalprep import datasets
-from spinalprep.errors import NothingToRunError, UsageError
+from spinalprep.errors import InputImageError, NothingToRunError, UsageError
 from spinalprep.exclusions import Exclusion, read_exclusions, read_reviews
 from spinalprep.filters import Filter, by_options, read_filters
+from spinalprep.given import MANUAL_FOLDER, GivenFiles, check_precomputed
 from spinalprep.layout import Layout, dataset_name
 from spinalprep.machine import Machine, this_machine
 from spinalprep.policy import Policy, load_policy
-from spinalprep.runs import Run, check_precomputed
+from spinalprep.runs import Run
 from spinalprep.selection import Target, select
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ class Choice:
     """What is going to run as far as the datasets tell: SCT was not looked for yet."""
 
     policy: Policy
-    precomputed: dict[str, str]
     datasets: tuple[tuple[Source, tuple[Target, ...]], ...]
     problems: tuple[str, ...]
     """What was asked for and can't be run, each in words."""
@@ -62,6 +63,8 @@ class Source:
     bids_dir: Path
     subjects: Sequence[str] | None = None
     sessions: Sequence[str] | None = None
+    given: GivenFiles = field(default_factory=GivenFiles)
+    """What may be used instead of being computed."""
 
 
 def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
@@ -104,8 +107,8 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     Parameters
     ----------
     arguments : Namespace
-        With ``policy``, ``precomputed``, ``exclude_from``, ``bids_filter_file``, ``acq`` and
-        ``run``.
+        With ``policy``, ``precomputed``, ``manual_dir``, ``derivatives``, ``exclude_from``,
+        ``bids_filter_file``, ``acq`` and ``run``.
     found : sequence of Source
     problems : sequence of str
         Datasets that were asked for and can't be run.
@@ -118,16 +121,12 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
         If no dataset has an image to work on.
     """
     policy = load_policy(arguments.policy)
-    precomputed = dict(arguments.precomputed)
-    if len(precomputed) < len(arguments.precomputed):
-        raise UsageError('--precomputed: a product is given twice')
-    check_precomputed(precomputed)
     reviews = read_reviews(arguments.exclude_from) if arguments.exclude_from else ()
     filters = by_options(arguments.acq, arguments.run)
     if arguments.bids_filter_file:
         filters += read_filters(arguments.bids_filter_file)
     chosen, told = [], list(problems)
-    for source in found:
+    for source in (_with_given(source, arguments, policy) for source in found):
         try:
             targets = _select(source, policy, reviews, filters)
         except NothingToRunError as error:
@@ -137,7 +136,44 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
             told += _absent(source, targets)
     if not chosen:
         raise NothingToRunError('\n'.join(told) or 'no dataset to run')
-    return Choice(policy, precomputed, tuple(chosen), tuple(told))
+    return Choice(policy, tuple(chosen), tuple(told))
+
+
+def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
+    """The dataset, with the files that may be used instead of being computed.
+
+    Raises
+    ------
+    UsageError
+        If a product or a name is given twice, or a folder that was named can not serve.
+    """
+    precomputed, derivatives = dict(arguments.precomputed), dict(arguments.derivatives)
+    if len(precomputed) < len(arguments.precomputed):
+        raise UsageError('--precomputed: a product is given twice')
+    check_precomputed(precomputed)
+    if len(derivatives) < len(arguments.derivatives):
+        raise UsageError('--derivatives: a name is given twice')
+    for folder in (*derivatives.values(), *filter(None, [arguments.manual_dir])):
+        if not folder.is_dir():
+            raise UsageError(f'{folder}: no such folder')
+        if folder.resolve() == source.layout.derivatives.resolve():
+            raise UsageError(
+                f'{folder}: the results of this run go there, so none can be taken from there. '
+                'Take copies of the files that you want to keep'
+            )
+    bids_dir = source.bids_dir.resolve()
+    manual_dir = arguments.manual_dir
+    if manual_dir is None and policy.given.labels_folder:
+        manual_dir = bids_dir / MANUAL_FOLDER
+    given = GivenFiles(
+        bids_dir,
+        precomputed,
+        manual_dir and manual_dir.resolve(),
+        policy.given.manual,
+        {name: folder.resolve() for name, folder in derivatives.items()},
+        policy.given.derivatives,
+    )
+    return dataclasses.replace(source, given=given)
 
 
 def make_plan(arguments: Namespace, choice: Choice) -> Plan:
@@ -147,7 +183,7 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     ----------
     arguments : Namespace
         With ``sct``, ``template``, ``gpu``, ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``,
-        ``slurm_args``, ``use_plugin``, ``again`` and ``clean_work``.
+        ``slurm_args``, ``use_plugin``, ``output_names``, ``again`` and ``clean_work``.
     choice : Choice
 
     Raises
@@ -158,9 +194,7 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
         If SCT, its models or the template can't serve.
     """
     policy, toolbox = _find_toolbox(arguments, choice.policy)
-    first = {target.candidates[0].modality for _, found in choice.datasets for target in found
-             if target.candidates}  # fmt: skip
-    preflight(policy, toolbox, first, choice.precomputed)
+    preflight(policy, toolbox, _first(choice))
     granted = resources(arguments)
     plan = Plan(problems=list(choice.problems))
     for source, targets in choice.datasets:
@@ -174,7 +208,8 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
             nprocs=granted.nprocs,
             omp_nthreads=granted.omp_nthreads,
             memory_gb=granted.memory_gb,
-            precomputed=choice.precomputed,
+            given=source.given,
+            output_names=arguments.output_names,
             again=arguments.again,
             clean_work=arguments.clean_work,
         )
@@ -182,8 +217,21 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     return plan
 
 
+def _first(choice: Choice) -> set[tuple[str, tuple[str, ...]]]:
+    """Modality of the images that will be tried first, with the products that are given."""
+    found = set()
+    for source, targets in choice.datasets:
+        for target in targets:
+            if target.candidates:
+                # what can't be told now is told by the subject that it concerns
+                with suppress(InputImageError):
+                    image = target.candidates[0]
+                    found.add((image.modality, tuple(source.given.of(target, image))))
+    return found
+
+
 def preflight(
-    policy: Policy, toolbox: Toolbox, modalities: set[str], precomputed: dict[str, str]
+    policy: Policy, toolbox: Toolbox, first: Iterable[tuple[str, Collection[str]]]
 ) -> None:
     """Refuse to start where SCT or the template will not do.
 
@@ -196,7 +244,7 @@ def preflight(
     from spinalprep.toolbox import require
 
     require(toolbox, {'registration'})  # the graphs read the template's identity
-    require(toolbox, needs(policy, toolbox, modalities, precomputed))
+    require(toolbox, needs(policy, toolbox, first))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@
 #SBATCH --mem={{ memory_mb }}M
 #SBATCH --time={{ minutes }}
 #SBATCH --requeue
-#SBATCH --signal=B:TERM@60
+#SBATCH --signal=B:USR1@60
 #SBATCH --output="{{ logs }}/%A_%a.txt"
 {%- if slurm_args %}
 #SBATCH {{ slurm_args }}
@@ -68,7 +68,10 @@ work="{{ scratch }}/spinalprep_$SLURM_JOB_ID"
 mkdir -p "$work"
 "${command[@]}" "${which[@]}" --work-dir "$work" &
 running=$!
-trap 'kill -TERM "$running"' TERM
+for signal in TERM USR1; do
+  # shellcheck disable=SC2064
+  trap "kill -$signal $running" "$signal"
+done
 code=0
 wait "$running" || code=$?
 # a signal ends the wait, not what was waited for

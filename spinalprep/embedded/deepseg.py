@@ -102,14 +102,15 @@ def _predict(image: np.ndarray, affine: np.ndarray, options) -> list[np.ndarray]
 
 
 def _anchor(path: str | None) -> tuple[int, np.ndarray] | None:
-    """Uppermost of the discs that are known."""
+    """Uppermost of the discs that are known and can be seen: those above C2/C3 are points only."""
     if path is None:
         return None
     from spinalprep.anatomy.labels import label_points
+    from spinalprep.embedded.discs import FIRST, LAST
 
     data, image = files.load_volume(path)
     points = label_points(np.rint(data).astype(int), image.affine)
-    return next(iter(points.items()), None)
+    return next((item for item in points.items() if FIRST <= item[0] <= LAST), None)
 
 
 def _disc_image(points: dict[int, np.ndarray], shape: tuple, affine: np.ndarray) -> np.ndarray:

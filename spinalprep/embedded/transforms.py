@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from spinalprep.anatomy.grids import same_affine
 from spinalprep.anatomy.warps import DisplacementField, compose, grid_points, sample
 from spinalprep.embedded import files
 from spinalprep.embedded.shell import CommandParser
@@ -57,22 +58,31 @@ def transform(
         0 where a field is not defined or leads outside the image.
     """
     shape = destination.shape[:3]
+    points, index = _first_step(fields[-1], shape, destination.affine)
     # fields pull: a point of the destination goes through the last one first
-    points = grid_points(shape, destination.affine).reshape(-1, 3)
-    source = np.full(points.shape, np.nan)
-    index = np.arange(len(points))
-    for field in reversed(fields):
+    for field in reversed(fields[:-1]):
         points, valid = field.map_points(points)
         points, index = points[valid], index[valid]
-    source[index] = points
-    source = source.reshape(*shape, 3)
     if interpolation == 'label':
-        return _move_labels(data, affine, source)
-    valid = np.isfinite(source[..., 0])
-    values = sample(data, affine, source[valid], _ORDERS[interpolation])
-    moved = np.zeros(shape, dtype=values.dtype)
-    moved[valid] = values
-    return moved
+        source = np.full((np.prod(shape), 3), np.nan)
+        source[index] = points
+        return _move_labels(data, affine, source.reshape(*shape, 3))
+    values = sample(data, affine, points, _ORDERS[interpolation])
+    moved = np.zeros(np.prod(shape), dtype=values.dtype)
+    moved[index] = values
+    return moved.reshape(shape)
+
+
+def _first_step(
+    field: DisplacementField, shape: tuple[int, ...], affine: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where a field leads from the voxels of a grid, and which voxels (flat) these are."""
+    if field.shape == shape and same_affine(field.affine, affine):
+        # the usual case, and a fast one: on its own grid a field needs no interpolation
+        points = np.argwhere(field.valid) @ affine[:3, :3].T + affine[:3, 3]
+        return points + field.vectors[field.valid], np.flatnonzero(field.valid)
+    points, valid = field.map_points(grid_points(shape, affine).reshape(-1, 3))
+    return points[valid], np.flatnonzero(valid)
 
 
 def _move_labels(labels: np.ndarray, affine: np.ndarray, source: np.ndarray) -> np.ndarray:

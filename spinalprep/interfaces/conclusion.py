@@ -27,6 +27,8 @@ class _ConcludeInputSpec(BaseInterfaceInputSpec):
     rootlets_eligible = traits.Bool(True, usedefault=True, desc='whether enough cord was there')
     rootlets_no_result = InputMultiObject(traits.Str(), desc='why there are no rootlets')
     registration = traits.Dict(mandatory=True, desc='paths, choice, numbers and verdict')
+    given_notes = InputMultiObject(traits.Str(), desc='what was changed in files that were given')
+    template_maps = traits.Dict(desc='what the template gives to the subject: status and reason')
     numbers = InputMultiObject(traits.Dict(), desc='numbers of S2.1 to S2.3, by name')
     numbers_failures = InputMultiObject(traits.Str(), desc='what could not be measured')
     bounds = traits.Any(mandatory=True, desc="the policy's verdict section")
@@ -62,6 +64,7 @@ class Conclude(SimpleInterface):
         from spinalprep.verdict import WARN, verdict_of, worst
 
         registration, filled = dict(self.inputs.registration), self.inputs.filled_discs
+        maps = self.inputs.template_maps
         numbers = self._numbers()
         verdict, reasons = verdict_of(numbers)
         verdicts = [registration['verdict'], verdict]
@@ -91,10 +94,12 @@ class Conclude(SimpleInterface):
             'numbers': numbers + _without_numbers(registration),
             'discovery': self.inputs.discovery
             | {'notes': self.inputs.notes if isdefined(self.inputs.notes) else []},
+            'given': list(self.inputs.given_notes) if isdefined(self.inputs.given_notes) else [],
             'spine': spine,
             'levels': {'filled_discs': filled if isdefined(filled) else []},
             'rootlets': rootlets,
             'registration': registration,
+            'template_maps': maps if isdefined(maps) else {},
         }
         return runtime
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +23,18 @@ from nipype.interfaces.base import (
 
 from spinalprep import atomic
 from spinalprep.errors import SCTOutputError
+from spinalprep.interfaces.sct.base import RECORD_FILE
+from spinalprep.lookup import label_table
+from spinalprep.naming import SCHEMES, is_product_file, location, sidecar_name, subject_folder
 from spinalprep.products import (
     FIGURES,
+    LABEL_TABLES,
     PATHS,
     PRODUCTS,
+    WRITTEN,
     Product,
-    file_name,
-    is_product_file,
-    label_names,
     names,
     product,
-    sidecar_name,
-    subject_folder,
 )
 from spinalprep.sidecars import sidecar
 
@@ -58,6 +61,7 @@ class _SaveDerivativesInputSpec(BaseInterfaceInputSpec):
     provenance = traits.Dict(
         mandatory=True, desc='facts for the sidecars, see spinalprep.sidecars.provenance'
     )
+    output_names = traits.Enum(*SCHEMES, usedefault=True, desc='scheme of file names')
     template = traits.Str('PAM50', usedefault=True, desc='name of the template in file names')
     registration_path = traits.Enum(*PATHS, desc='path that the warps come from')
     metrics = traits.Dict(desc='numbers on the cord')
@@ -81,10 +85,10 @@ class _SaveDerivativesOutputSpec(TraitedSpec):
 class SaveDerivatives(BaseInterface):
     """Write every product that is defined, atomically, and remove stale ones.
 
-    A product that this subject and session has from an earlier run, and that is
-    not defined now, is removed with its sidecar. The interface always runs, so
-    that derivatives that were deleted come back; files that are there already
-    are compared and left alone.
+    Images of labels get a table of their values. A product that this subject and session has
+    from an earlier run, under either scheme's name, and that is not written now, is removed with
+    its sidecar. The interface always runs, so that derivatives that were deleted come back; files
+    that are there already are compared and left alone.
 
     Raises
     ------
@@ -114,10 +118,12 @@ class SaveDerivatives(BaseInterface):
         for item in PRODUCTS:
             if item.name in products:
                 self._written[item.name] = self._write(item, products[item.name])
-        for item in PRODUCTS:
-            if item.name in self._written:
-                target = self._written[item.name]
-                atomic.write_json(target.with_name(sidecar_name(target.name)), self._sidecar(item))
+        for item in LABEL_TABLES:
+            if item.sources[0] in products:
+                target = self._target(item)
+                atomic.write_text(target, label_table(item))
+                self._written[item.name] = target
+        self._write_sidecars()
         self._remove_stale()
         atomic.write_json(Path(runtime.cwd) / SUMMARY, self._summary())
         return runtime
@@ -157,50 +163,97 @@ class SaveDerivatives(BaseInterface):
                 f'{source}: {item.name} should be a {item.extension} file; '
                 'nothing was written for it'
             )
-        name = file_name(
-            item,
-            self.inputs.entities,
-            self.inputs.modality,
-            template=self.inputs.template,
-            path=self._other_path or PATHS[0],
-        )
-        target = self._folder / item.folder / name
+        target = self._target(item)
         atomic.copy(source, target)
         return target
 
-    def _uri(self, name: str) -> str:
-        return f'bids::{self._written[name].relative_to(self._root)}'
+    def _target(self, item: Product) -> Path:
+        return self._root / location(
+            item,
+            self.inputs.entities,
+            self.inputs.modality,
+            scheme=self.inputs.output_names,
+            template=self.inputs.template,
+            path=self._other_path or PATHS[0],
+        )
+
+    @property
+    def _given(self) -> dict[str, str]:
+        """Products that were given, not computed."""
+        return self.inputs.provenance.get('precomputed', {})
+
+    def _write_sidecars(self) -> None:
+        """One for each file; in BIDS an image and the table of its labels share one."""
+        contents: dict[Path, dict[str, Any]] = {}
+        for item in WRITTEN:
+            if item.name in self._written:
+                target = self._written[item.name]
+                path = target.with_name(sidecar_name(target.name))
+                # what is told of the image holds; its table adds the columns
+                contents[path] = self._sidecar(item) | contents.get(path, {})
+        for path, content in contents.items():
+            atomic.write_json(path, content)
+
+    def _command(self, item: Product) -> str | None:
+        """Command line of SCT that wrote an image, or the one that it alone was computed from."""
+        if item.columns:
+            return None
+        alone = len(item.sources) == 1 and item.sources[0] != 'cordref'
+        for name in (item.name, *(item.sources if alone else ())):
+            source = getattr(self.inputs, name, traits.Undefined)
+            if not isdefined(source) or name in self._given:
+                return None
+            record = Path(source).parent / RECORD_FILE
+            if record.is_file():
+                return shlex.join(json.loads(record.read_text(encoding='utf-8'))['argv'])
+        return None
 
     def _sidecar(self, item: Product) -> dict[str, Any]:
         path = None
-        if item.space == 'template' or item.folder == 'xfm':
+        if item.registered:
             path = self._other_path if item.name.endswith('_other') else self._chosen_path
         return sidecar(
             item,
             self.inputs.provenance,
-            labels=label_names(item),
-            cordref=self._uri('cordref') if 'cordref' in self._written else None,
+            written={
+                name: f'bids::{place.relative_to(self._root)}'
+                for name, place in self._written.items()
+            },
             path=path,
+            command=self._command(item),
             verdict=self._evidence.get('verdict'),
             reasons=self._evidence.get('reasons') or [],
         )
 
     def _remove_stale(self) -> None:
         """Remove products of this subject and session that were not written now."""
-        kept = {path.name for path in self._written.values()}
-        kept |= {sidecar_name(name) for name in kept}
-        for folder in {item.folder for item in PRODUCTS}:
-            for path in (self._folder / folder).glob('*'):
-                if path.name not in kept and is_product_file(path.name, self.inputs.entities):
+        kept = set(self._written.values())
+        kept |= {path.with_name(sidecar_name(path.name)) for path in kept}
+        for folder in {self._folder / item.folder for item in WRITTEN}:
+            for path in folder.glob('*'):
+                # by its place, too: some names are the same in both schemes
+                if path not in kept and is_product_file(path.name, self.inputs.entities):
                     path.unlink()
+            with suppress(OSError):  # not empty, or not there
+                folder.rmdir()
 
     def _stage(self, name: str) -> dict[str, Any]:
         """Status of a stage: as the evidence states it, else by what there is of it."""
         status = 'absent'
         if STAGES[name] in self._written:
-            given = STAGES[name] in self.inputs.provenance.get('precomputed', {})
-            status = 'given' if given else 'computed'
+            status = 'given' if STAGES[name] in self._given else 'computed'
         return {'status': status, 'reason': ''} | dict(self._evidence.get(name) or {})
+
+    def _template_maps(self) -> dict[str, dict[str, Any]]:
+        """Status of what the template gives: as the evidence states it, else by what there is."""
+        told = self._evidence.get('template_maps') or {}
+        return {
+            item.name: {'status': 'computed' if item.name in self._written else 'absent'}
+            | {'reason': ''}
+            | dict(told.get(item.name) or {})
+            for item in PRODUCTS
+            if item.when == 'template_maps'
+        }
 
     def _summary(self) -> dict[str, Any]:
         return {
@@ -210,6 +263,7 @@ class SaveDerivatives(BaseInterface):
                 name: str(path.relative_to(self._root)) for name, path in self._written.items()
             },
             **{name: self._stage(name) for name in STAGES},
+            'template_maps': self._template_maps(),
             'registration': {'path': self._chosen_path, 'other': self._other_path},
             'metrics': self.inputs.metrics if isdefined(self.inputs.metrics) else {},
             'evidence': self._evidence,
@@ -222,6 +276,7 @@ class _SaveFigureInputSpec(BaseInterfaceInputSpec):
     derivatives_dir = Directory(mandatory=True, desc="root of the dataset's derivatives")
     entities = traits.DictStrStr(mandatory=True, desc='entities of the anatomy')
     modality = traits.Enum('T2w', 'T1w', mandatory=True, desc='suffix of the anatomy')
+    output_names = traits.Enum(*SCHEMES, usedefault=True, desc='scheme of file names')
 
 
 class _SaveFigureOutputSpec(TraitedSpec):
@@ -238,9 +293,12 @@ class SaveFigure(SimpleInterface):
     def _run_interface(self, runtime):
         if not isdefined(self.inputs.in_file):
             return runtime
-        item = product(self.inputs.figure)
-        folder = Path(self.inputs.derivatives_dir) / subject_folder(self.inputs.entities)
-        name = file_name(item, self.inputs.entities, self.inputs.modality)
-        atomic.copy(self.inputs.in_file, folder / item.folder / name)
-        self._results['out_file'] = str(folder / item.folder / name)
+        target = Path(self.inputs.derivatives_dir) / location(
+            product(self.inputs.figure),
+            self.inputs.entities,
+            self.inputs.modality,
+            scheme=self.inputs.output_names,
+        )
+        atomic.copy(self.inputs.in_file, target)
+        self._results['out_file'] = str(target)
         return runtime

@@ -6,6 +6,7 @@ Nothing is drawn where what a figure shows does not exist; ``out_file`` is Undef
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -22,6 +23,9 @@ from spinalprep.products import PATHS
 
 class _FigureInputSpec(BaseInterfaceInputSpec):
     anat = traits.Str(mandatory=True, desc='path of the anatomy, whose name is the title')
+    marks = traits.List(
+        traits.Str, [], usedefault=True, desc='what of it was not computed, see marks_of'
+    )
 
 
 class _FigureOutputSpec(TraitedSpec):
@@ -56,7 +60,8 @@ class _Figure(SimpleInterface):
     @property
     def _title(self) -> str:
         name = Path(self.inputs.anat).name
-        return name.removesuffix('.gz').removesuffix('.nii')
+        name = name.removesuffix('.gz').removesuffix('.nii')
+        return ', '.join([name, *self.inputs.marks])
 
     def _values(self, name: str, labels: bool = False):
         """Array of a file, None where it is not there; whole numbers for labels."""
@@ -80,6 +85,43 @@ class _Figure(SimpleInterface):
 
         labels = self._values(name, labels=True)
         return {} if labels is None else label_points(labels, self._affine(name))
+
+
+_SHOWN_AS = {
+    'cord_file': 'cord_dseg',
+    'disc_used': 'disc_labels',
+    'rootlet_used': 'rootlets_dseg',
+}
+_IN_TITLES = {
+    'cord_dseg': 'cord',
+    'canal_dseg': 'canal',
+    'totalspineseg_dseg': 'vertebrae',
+    'disc_labels': 'discs',
+    'rootlets_dseg': 'rootlets',
+}
+
+
+def marks_of(figure: _Figure, origins: Mapping[str, str]) -> list[str]:
+    """What a figure shows that was not computed, for its title.
+
+    Parameters
+    ----------
+    figure : interface of this module
+    origins : mapping
+        Product → ``manual``, ``derivative`` or ``given``.
+
+    Examples
+    --------
+    >>> marks_of(CordMaskReport(), {'cord_dseg': 'manual', 'rootlets_dseg': 'given'})
+    ['cord (manual)']
+    """
+    fields = figure.inputs.copyable_trait_names()
+    shown = {_SHOWN_AS.get(field, field) for field in fields}
+    return [
+        f'{words} ({origins[name]})'
+        for name, words in _IN_TITLES.items()
+        if name in shown and name in origins
+    ]
 
 
 class _CropBoxReportInputSpec(_FigureInputSpec):
@@ -152,6 +194,7 @@ class _SpineReportInputSpec(_FigureInputSpec):
     cordref = File(exists=True, desc='cord reference')
     cord_dseg = File(exists=True, desc='cord mask')
     totalspineseg_dseg = File(exists=True, desc="TotalSpineSeg's map")
+    canal_dseg = File(exists=True, desc='canal, the cord included')
     disc_labels = File(exists=True, desc='disc points')
     disc_used = File(exists=True, desc='those that registration used')
 
@@ -164,12 +207,16 @@ class SpineReport(_Figure):
     _name = 'spine.png'
 
     def _draw(self):
+        from spinalprep.anatomy.labels import with_canal
         from spinalprep.reports.spine import spine_figure
 
         labels = self._values('totalspineseg_dseg', labels=True)
         discs = self._points('disc_labels')
         if labels is None and not discs:
             return None
+        canal = self._values('canal_dseg', labels=True)
+        if labels is not None and canal is not None:
+            labels = with_canal(labels, canal > 0)  # it may be another one than the map's
         return spine_figure(
             self._values('cordref'),
             self._affine('cordref'),

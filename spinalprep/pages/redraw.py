@@ -11,6 +11,7 @@ from typing import Any
 from spinalprep import atomic
 from spinalprep.layout import Layout
 from spinalprep.policy import Policy, policy_from_dict
+from spinalprep.sidecars import origins
 from spinalprep.toolbox.template import CONTRAST_IDS, PART_IDS, template_files, template_identity
 
 NOT_KEPT = 'what it shows, the cord found in the whole image, is not among the products'
@@ -77,6 +78,7 @@ def _interface(
         'figure_overlay': lambda: reports.OverlayReport(bounds=policy.verdict),
     }[name]()
     made.inputs.anat = record['source']['path']
+    made.inputs.marks = reports.marks_of(made, origins(record))
     for product, path in products.items():
         if product in made.inputs.copyable_trait_names():
             setattr(made.inputs, product, str(path))

@@ -3,43 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-SCT = {
-    'text': 'De Leener et al. (2017). SCT: Spinal Cord Toolbox, an open-source software for '
-    'processing spinal cord MRI data. NeuroImage 145.',
-    'doi': '10.1016/j.neuroimage.2016.10.009',
+_NETWORKS = {
+    'spinalcord': 'contrast_agnostic',
+    'spine': 'totalspineseg',
+    'rootlet': 'rootlets',
 }
-PAM50 = {
-    'text': 'De Leener et al. (2018). PAM50: unbiased multimodal template of the brainstem and '
-    'spinal cord aligned with the ICBM152 space. NeuroImage 165.',
-    'doi': '10.1016/j.neuroimage.2017.10.041',
-}
-CORD = {
-    'text': 'Bédard et al. (2025). Towards contrast-agnostic soft segmentation of the spinal '
-    'cord. Medical Image Analysis 101.',
-    'doi': '10.1016/j.media.2025.103473',
-}
-SPINE = {
-    'text': 'Warszawer et al. (2025). TotalSpineSeg: robust spine segmentation with '
-    'landmark-based labeling in MRI.',
-    'doi': '',
-}
-ROOTLETS = {
-    'text': 'Valošek et al. (2024). Automatic segmentation of the spinal cord nerve rootlets. '
-    'Imaging Neuroscience 2.',
-    'doi': '10.1162/imag_a_00218',
-}
-NIPYPE = {
-    'text': 'Gorgolewski et al. (2011). Nipype: a flexible, lightweight and extensible '
-    'neuroimaging data processing framework in Python. Frontiers in Neuroinformatics 5.',
-    'doi': '10.3389/fninf.2011.00013',
-}
+"""Word in the name of a task of ``sct_deepseg`` → key of its paper."""
 
 
-def references(record: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What the run of a subject rests on.
+@cache
+def table() -> Mapping[str, Mapping[str, Any]]:
+    """All references by their keys, in the order in which they are told."""
+    import yaml
+
+    from spinalprep.data import load
+
+    return yaml.safe_load(load('references.yaml').read_text(encoding='utf-8'))
+
+
+def cited(record: Mapping[str, Any]) -> list[str]:
+    """Keys of what the run of a subject rests on, in the order of the table.
 
     Parameters
     ----------
@@ -47,22 +34,82 @@ def references(record: Mapping[str, Any]) -> list[dict[str, str]]:
 
     Returns
     -------
-    list of dict
-        ``text`` and ``doi``.
+    list of str
     """
-    found = [NIPYPE]
+    keys = {'nipype'}
     if record['versions'].get('sct_kind') == 'embedded':
-        return found
+        return list(keys)
+    keys.add('sct')
     tasks = {
         word
         for command in record['commands']
         if command.get('command') == 'sct_deepseg'
         for word in command.get('argv', ())
     }
-    found.append(SCT)
-    for word, item in (('spinalcord', CORD), ('spine', SPINE), ('rootlet', ROOTLETS)):
-        if any(word in task for task in tasks):
-            found.append(item)
-    if record['registration'].get('path'):
-        found.append(PAM50)
-    return found
+    keys |= {key for word, key in _NETWORKS.items() if any(word in task for task in tasks)}
+    path = record['registration'].get('path')
+    if path:
+        keys.add('pam50')
+    if path == 'rootlet':
+        keys.add('rootlet_registration')
+    levels = record.get('template_maps', {}).get('spinal_levels_of_template', {})
+    if levels.get('status') == 'computed':
+        keys.add('spinal_levels')
+    return [key for key in table() if key in keys]
+
+
+def references(keys: Iterable[str]) -> list[dict[str, str]]:
+    """References in words.
+
+    Parameters
+    ----------
+    keys : iterable of str
+
+    Returns
+    -------
+    list of dict
+        ``text`` and ``doi``.
+
+    Examples
+    --------
+    >>> references(['sct'])[0]['text']  # doctest: +NORMALIZE_WHITESPACE
+    'De Leener et al. (2017). SCT: Spinal Cord Toolbox, an open-source software for processing
+    spinal cord MRI data. NeuroImage 145, 24–43.'
+    """
+    return [{'text': _in_words(table()[key]), 'doi': table()[key]['doi']} for key in keys]
+
+
+def bibtex(keys: Iterable[str]) -> str:
+    """References as entries of BibTeX.
+
+    Parameters
+    ----------
+    keys : iterable of str
+
+    Examples
+    --------
+    >>> print(bibtex(['rootlets']))
+    @article{rootlets,
+      author = {Valošek, Jan and others},
+      title = {{Automatic segmentation of the spinal cord nerve rootlets}},
+      journal = {Imaging Neuroscience},
+      year = {2024},
+      volume = {2},
+      doi = {10.1162/imag_a_00218},
+    }
+    <BLANKLINE>
+    """
+    entries = []
+    for key in keys:
+        fields = table()[key] | {'title': f'{{{table()[key]["title"]}}}'}
+        lines = [f'  {name} = {{{value}}},' for name, value in fields.items()]
+        entries.append('\n'.join([f'@article{{{key},', *lines, '}', '']))
+    return '\n'.join(entries)
+
+
+def _in_words(item: Mapping[str, Any]) -> str:
+    first, *others = item['author'].split(' and ')
+    names = first.partition(',')[0] + (' et al.' if others else '')
+    place = ' '.join(str(item[name]) for name in ('journal', 'volume') if name in item)
+    pages = f', {item["pages"]}' if 'pages' in item else ''
+    return f'{names} ({item["year"]}). {item["title"]}. {place}{pages}.'

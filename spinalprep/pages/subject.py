@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from spinalprep.bounds import BY_NAME
+from spinalprep.pages.method import method_of
 from spinalprep.pages.pictures import frames
-from spinalprep.pages.references import references
+from spinalprep.pages.references import cited, references
 from spinalprep.products import FIGURES
 from spinalprep.record import COMPLETED, label_of
 
@@ -62,8 +63,8 @@ def content(record: Mapping[str, Any], derivatives: Path) -> dict[str, Any]:
             for item in record['dropped']
         ],
         'commands': _commands(record),
-        'method': [text for text in record.get('method', '').split('\n\n') if text.strip()],
-        'references': references(record),
+        'method': method_of(record),
+        'references': references(cited(record)),
         'versions': [(key, _text(value)) for key, value in record['versions'].items()],
     }  # fmt: skip
     names = {
@@ -103,8 +104,9 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         item = record[stage]
         reason = f' ({item["reason"]})' if item.get('reason') else ''
         facts.append((stage, f'{item["status"]}{reason}'))
-    for product, path in record['precomputed'].items():
-        facts.append((f'given: {product}', path))
+    for product, item in record['precomputed'].items():
+        facts.append((f'{item["origin"]}: {product}', item['path']))
+    facts += [('note', note) for note in record['evidence'].get('given', ())]
     if record['times']:
         facts.append(('run', f'{record["times"]["start"]}, {record["times"]["duration_s"]:g} s'))
     return facts

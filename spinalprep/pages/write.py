@@ -11,6 +11,7 @@ from typing import Any
 from spinalprep import __version__, atomic
 from spinalprep.layout import Layout
 from spinalprep.pages import dataset, subject
+from spinalprep.pages.method import citation_files
 from spinalprep.record import label_of, problems_of
 
 INDEX, GROUP = 'index.html', 'group_S2'
@@ -35,7 +36,7 @@ def write_subject_page(layout: Layout, record: Mapping[str, Any]) -> Path:
 
 
 def write_dataset_page(layout: Layout) -> Path:
-    """Page and table of a dataset, from all records that are there.
+    """Page, table, and method text of a dataset, from all records that are there.
 
     Several runs may do this at once: each writes what all records say then, and the last one
     sees them all.
@@ -54,6 +55,9 @@ def write_dataset_page(layout: Layout) -> Path:
     atomic.write_text(root / f'{GROUP}.tsv', dataset.table(records))
     atomic.write_json(root / f'{GROUP}.json', dataset.descriptions())
     _write(root / INDEX, 'dataset.html', dataset.content(records, layout.dataset))
+    text, entries = citation_files(records, layout.dataset)
+    atomic.write_text(layout.citation, text)
+    atomic.write_text(layout.citation.with_suffix('.bib'), entries)
     return root / INDEX
 
 

@@ -8,17 +8,27 @@ has a process: one that ends without a result is a node that failed, and nothing
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-from multiprocessing.connection import Connection
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
 from traceback import format_exception
 from typing import Any
 
+import networkx as nx
 import numpy as np
+from nipype.interfaces.base import isdefined
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
 
 from spinalprep.errors import WorkerKilled
 from spinalprep.processes import die_with_parent, process_context
+
+LIGHT_S = 1.0
+"""Seconds that are taken for a node without a time limit."""
 
 
 class GuardedMultiProc(MultiProcPlugin):
@@ -28,13 +38,15 @@ class GuardedMultiProc(MultiProcPlugin):
     ----------
     plugin_args : dict
         As for Nipype's MultiProc: ``n_procs``, ``memory_gb``, ``raise_insufficient``,
-        ``status_callback`` and so on.
+        ``status_callback`` and so on; and ``preload``, names of modules that nodes import.
 
     Notes
     -----
     Give an instance to Nipype: ``workflow.run(plugin=GuardedMultiProc({'n_procs': 4}))``.
-    Results that are cached are taken at once, however many; they hold no place until the next
-    poll. Nothing is looked for while nothing has changed.
+    Results that are cached are taken at once, however many. Of the nodes that could start, that
+    with the longest way to the graph's end does, by the time limits of the commands on it.
+    The end of a node wakes us up; nothing is looked for in between. While we wait we import the
+    modules of ``preload``, which processes forked later share.
 
     Examples
     --------
@@ -47,6 +59,9 @@ class GuardedMultiProc(MultiProcPlugin):
         self._context = process_context()
         self._workers: dict[int, tuple[Any, Connection, Any]] = {}
         self._last: tuple[int, int] | None = None
+        forks = self._context.get_start_method() == 'fork'
+        self._to_import = deque(self.plugin_args.get('preload', ()) if forks else ())
+        self._way: np.ndarray = np.zeros(0)
 
     def _submit_job(self, node, updatehash=False):
         self._taskid += 1
@@ -87,6 +102,26 @@ class GuardedMultiProc(MultiProcPlugin):
         while (now := self._progress()) != self._last:
             self._last = now
             super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+        self._await_news()
+
+    def _await_news(self) -> None:
+        """Return as soon as a node has ended; make use of the time until then."""
+        news = [ours for _, ours, _ in self._workers.values()]
+        while news and self._to_import and not wait(news, 0):
+            import_module(self._to_import.popleft())
+        if news:
+            wait(news)
+
+    def _generate_dependency_list(self, graph):
+        super()._generate_dependency_list(graph)
+        way = ways_to_the_end(graph)
+        self._way = np.array([way[node] for node in self.procs])
+
+    def _sort_jobs(self, jobids, scheduler='tsort'):
+        if scheduler == 'mem_thread':
+            return super()._sort_jobs(jobids, scheduler)
+        # the parts of a MapNode come behind all others
+        return sorted(jobids, key=lambda job: -self._way[job] if job < len(self._way) else 0)
 
     def _progress(self) -> tuple[int, int]:
         """Changes when a node has ended, or was sent out."""
@@ -96,13 +131,50 @@ class GuardedMultiProc(MultiProcPlugin):
         """Run the graph; no worker is left when this ends, however it does."""
         self._last = None
         try:
-            super().run(graph, config, updatehash=updatehash)
+            with _frozen():
+                super().run(graph, config, updatehash=updatehash)
         finally:
             for worker, ours, _ in self._workers.values():
                 worker.kill()
                 worker.join()
                 ours.close()
             self._workers.clear()
+
+
+def ways_to_the_end(graph: Any) -> dict[Any, float]:
+    """How long it takes from each node's start to the graph's end, at most.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+        Of Nipype's nodes.
+
+    Returns
+    -------
+    dict
+        Node → seconds: the sum of time limits on the longest way, and `LIGHT_S` for each node
+        without one. It is the order that counts.
+    """
+    way: dict[Any, float] = {}
+    for node in reversed(list(nx.topological_sort(graph))):
+        limit = getattr(node.inputs, 'timeout', None)
+        own = limit if limit is not None and isdefined(limit) else LIGHT_S
+        way[node] = own + max((way[after] for after in graph.successors(node)), default=0.0)
+    return way
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Let the garbage collector pass over what is there already.
+
+    Nipype calls it before it submits; and what it touches, a forked process must copy.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _work(theirs: Connection, node: Any, updatehash: bool, taskid: int, folder: str) -> None:

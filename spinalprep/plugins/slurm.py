@@ -9,7 +9,6 @@ believed; the queue is asked, once for all jobs, only for those that leave none.
 
 from __future__ import annotations
 
-import math
 import secrets
 import shutil
 import sys
@@ -26,7 +25,8 @@ from spinalprep.errors import ClusterError
 from spinalprep.locks import Held, held
 from spinalprep.plugins import slurm_queue as queue
 from spinalprep.plugins.slurm_guard import PATIENCE_S, Guard
-from spinalprep.plugins.slurm_task import SCRIPT, Task, new_task
+from spinalprep.plugins.slurm_shared import SharedQueue
+from spinalprep.plugins.slurm_task import Task, new_task
 
 
 class GuardedSLURM(SLURMPlugin):
@@ -91,10 +91,9 @@ class GuardedSLURM(SLURMPlugin):
         self._folder = Path()
         self._tasks: dict[int, Task] = {}
         self._handed = 0
-        self._known: dict[int, queue.Job] = {}
-        self._asked_at = -math.inf
+        self._queue = SharedQueue()
         self._away_since: float | None = None
-        self._guard = Guard()
+        self._guard = Guard(self._queue)
 
     # -- the run ------------------------------------------------------------------------------
 
@@ -131,13 +130,13 @@ class GuardedSLURM(SLURMPlugin):
         """End jobs that a run in this folder left behind, as when its computer lost power."""
         while True:
             try:
-                known = self._ask()
+                known = self._ask(since=time.monotonic())
                 break
             except queue.Odd as error:
                 raise ClusterError(f'Slurm does not work here: {error}') from None
             except queue.Away:
                 time.sleep(self._poll_s)
-        left = queue.end_all(
+        left = self._queue.end(
             {
                 job.number
                 for job in known.values()
@@ -223,40 +222,32 @@ class GuardedSLURM(SLURMPlugin):
 
     def _submit(self, task: Task) -> None:
         """Submit a job, unless the queue is full or the controller away."""
-        if self._away_since is not None or self._in_queue() >= self.max_jobs:
+        if self._away_since is not None:
             return
-        now = time.monotonic()
+        if task.unanswered is not None and self._queue.asked <= task.tried:
+            return  # the queue has not shown yet whether it got there
         try:
             number = self._adopted(task) if task.unanswered is not None else None
-            task.number = number or queue.submit(task.script, task.options)
-        except queue.Full as error:
-            if not self._in_queue():  # else some of our jobs will end
-                task.error = task.refusal(error)
+            number = number or self._queue.submit(task.script, task.options, self.max_jobs)
         except queue.Away as error:
-            task.unanswered = task.unanswered or now
+            task.tried = time.monotonic()
+            task.unanswered = task.unanswered or task.tried
             self._note_away(error)
-            if now - task.unanswered > self._controller_timeout_s:
+            if task.tried - task.unanswered > self._controller_timeout_s:
                 task.error = task.refusal(error)
         except queue.Refused as error:
             task.error = task.refusal(error)
         else:
-            task.submitted = time.monotonic()
-            self._guard.watch(task.number)
+            if number is not None:
+                task.number = number
+                task.submitted = time.monotonic()
+                self._guard.watch(number)
 
     def _adopted(self, task: Task) -> int | None:
         """The job that a submission without an answer has put into the queue, if it has."""
         script = str(task.script)
-        return next((job.number for job in self._ask().values() if job.script == script), None)
-
-    def _in_queue(self) -> int:
-        """Jobs in the queue, of all plugins of this class."""
-        shown = {
-            job.number
-            for job in self._known.values()
-            if not job.ended and Path(job.script).name == SCRIPT
-        }
-        new = {task.number for task in self._tasks.values() if task.submitted >= self._asked_at}
-        return len(shown | new - {None})
+        found = (job.number for job in self._queue.known.values() if job.script == script)
+        return next(found, None)
 
     # -- following ----------------------------------------------------------------------------
 
@@ -267,18 +258,19 @@ class GuardedSLURM(SLURMPlugin):
         ------
         ClusterError
         """
-        if time.monotonic() - self._asked_at < self._poll_s:
+        due = time.monotonic() - self._poll_s
+        if self._queue.asked > due:
             return
         try:
-            self._ask()
+            self._ask(since=due)
         except queue.Away:
             return
         for task in self._tasks.values():
             if task.number is None and task.error is None:
                 self._submit(task)
 
-    def _ask(self) -> dict[int, queue.Job]:
-        """One question to the queue for all jobs.
+    def _ask(self, since: float) -> dict[int, queue.Job]:
+        """All jobs, by an answer of the queue to a question put after `since`.
 
         Raises
         ------
@@ -287,7 +279,7 @@ class GuardedSLURM(SLURMPlugin):
             If the controller has been away for too long.
         """
         try:
-            self._known = queue.jobs()
+            known = self._queue.ask(since)
             self._away_since = None
         except queue.Away as error:
             self._note_away(error)
@@ -298,9 +290,7 @@ class GuardedSLURM(SLURMPlugin):
                     'does, give the same command again: it goes on where it stopped'
                 ) from error
             raise
-        finally:
-            self._asked_at = time.monotonic()
-        return self._known
+        return known
 
     def _note_away(self, error: queue.Away) -> None:
         if self._away_since is None:
@@ -322,8 +312,8 @@ class GuardedSLURM(SLURMPlugin):
             if self._waited(task):
                 raise task.missing()
             return None
-        job = self._known.get(task.number)
-        if self._away_since is not None or self._asked_at <= task.submitted:
+        job = self._queue.known.get(task.number)
+        if self._away_since is not None or self._queue.asked <= task.submitted:
             return None  # the queue could not be asked since
         if job is not None and not job.ended:
             self._judge_waiting(task, job)
@@ -357,6 +347,8 @@ class GuardedSLURM(SLURMPlugin):
                 end = queue.ending(task.number)
             except queue.Away:
                 return
+            if end is not None and not end.final:
+                return  # it has only just begun, or is cleaned up after
             task.ending = end or (queue.Ending(job.state) if job else None)
         waited = self._waited(task)
         if (waited or task.says_nothing_more()) and not task.outcome_listed():

@@ -7,6 +7,7 @@ import warnings
 from contextlib import suppress
 
 from spinalprep.plugins import slurm_queue as queue
+from spinalprep.plugins.slurm_shared import SharedQueue
 from spinalprep.processes import Heir
 
 PATIENCE_S = 60.0
@@ -28,7 +29,8 @@ if 'done' not in lines and lines:
 class Guard:
     """Context manager; at its end, and at that of our process, the jobs it was told end."""
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedQueue) -> None:
+        self._shared = shared
         self._jobs: set[int] = set()
         self._heir: Heir | None = None
 
@@ -39,7 +41,7 @@ class Guard:
     def __exit__(self, *_) -> None:
         left = self._jobs
         try:
-            left = queue.end_all(self._jobs, PATIENCE_S)
+            left = self._shared.end(self._jobs, PATIENCE_S)
         finally:  # a second interruption, too
             if left:
                 self._heir.leave()

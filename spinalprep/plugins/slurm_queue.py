@@ -12,7 +12,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +98,11 @@ class Ending:
     exit_code: int = 0
     signal: int = 0
     nodes: str = ''
+
+    @property
+    def final(self) -> bool:
+        """Whether it is one: of a job that still runs, only its state is known."""
+        return self.state in ENDED
 
 
 def require() -> None:
@@ -232,35 +236,6 @@ def cancel(numbers: Collection[int]) -> None:
     answer = _run(['scancel', '--quiet', *map(str, sorted(numbers))])
     if answer.returncode and _AWAY.search(answer.stderr):
         raise Away(answer.stderr.strip())
-
-
-def end_all(numbers: Collection[int], patience_s: float) -> set[int]:
-    """Cancel jobs and wait until nothing of them runs.
-
-    Parameters
-    ----------
-    numbers : collection of int
-    patience_s : float
-        Longest time to wait for them, in seconds.
-
-    Returns
-    -------
-    set of int
-        Jobs that may still run.
-    """
-    left = set(numbers)
-    deadline = time.monotonic() + patience_s
-    while left:
-        try:
-            cancel(left)
-            known = jobs()
-            left = {number for number in left if number in known and not known[number].ended}
-        except Away:
-            pass
-        if not left or time.monotonic() > deadline:
-            break
-        time.sleep(0.5)
-    return left
 
 
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -18,10 +18,8 @@ from nipype.utils.filemanip import savepkl
 
 from spinalprep.errors import JobLost
 from spinalprep.plugins.slurm_queue import Ending, split_args
+from spinalprep.plugins.slurm_shared import SCRIPT
 from spinalprep.plugins.slurm_worker import OUTCOME, TASK
-
-SCRIPT = 'spinalprep-job.sh'
-"""Name of every job script: by it we know our jobs in the queue."""
 
 WORKER_GB = 0.5
 """For the interpreter with its libraries, beside what the node asks for: 0.13 GB measured, and
@@ -62,6 +60,8 @@ class Task:
     """When it was, of `time.monotonic`, as all times here."""
     unanswered: float | None = None
     """Since when sbatch gave no answer: the job may be in the queue all the same."""
+    tried: float = 0.0
+    """When it was last to be submitted without an answer."""
     stuck: float | None = None
     """Since when the job waits for what time alone does not bring."""
     ended: float | None = None

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from contourpy import LineType, contour_generator
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 
 from spinalprep.reports.planes import OPPOSITE, Section
 
@@ -113,6 +116,8 @@ class Canvas:
         """
         width, height = np.ptp(columns) * px_per_mm, np.ptp(rows) * px_per_mm
         axes = self.axes(x, y, width, height)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_visible(False)  # nothing to draw, and yet drawing it takes time
         if window is not None:
             axes.add_image(image_of(axes, section, columns, rows, window))
         # right and anterior are shown on the left, as in radiology
@@ -181,13 +186,17 @@ def outline(axes: Axes, section: Section, colour, *, width: float = LINE, style:
     low, high = np.maximum(filled.min(axis=0) - 1, 0), filled.max(axis=0) + 2
     row, column = (slice(a, b) for a, b in zip(low, high, strict=True))
     part, columns, rows = _padded(pixels[row, column], section.columns[column], section.rows[row])
-    limits = axes.get_xlim(), axes.get_ylim()
-    drawn = axes.contour(
-        columns, rows, part, levels=[0.5], colors=[colour], linewidths=width, linestyles=[style]
+    # the lines of Axes.contour, in a tenth of the time
+    generator = contour_generator(
+        columns, rows, part, name='mpl2014', line_type=LineType.SeparateCode
     )
-    axes.set_xlim(limits[0])
-    axes.set_ylim(limits[1])
-    return drawn
+    paths = [Path(*line) for line in zip(*generator.lines(0.5), strict=True)]
+    drawn = PathCollection(
+        [Path.make_compound_path(*paths)], facecolors='none', edgecolors=[colour],
+        linewidths=width, linestyles=[style], zorder=2, transform=axes.transData,
+    )  # fmt: skip
+    drawn.set_clip_path(axes.patch)
+    return axes.add_artist(drawn)
 
 
 def _padded(pixels: np.ndarray, columns: np.ndarray, rows: np.ndarray):

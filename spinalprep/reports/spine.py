@@ -130,7 +130,7 @@ def _through_bodies(spine: np.ndarray | None, grid: Grid, middle: np.ndarray) ->
     return moved
 
 
-def _colour(value: int):
+def map_colour(value: int):
     """Colour of a value of the map: that of its level; discs lie between two."""
     if value == CORD:
         return look.CORD
@@ -148,7 +148,7 @@ def _labels(axes: Axes, sheet: Section) -> None:
         if value > CANAL:
             disc = int(value) in DISC_POINT_OF_MAP
             outline(
-                axes, sheet.like(sheet.pixels == value), _colour(int(value)),
+                axes, sheet.like(sheet.pixels == value), map_colour(int(value)),
                 width=1.6 if disc else 1.0,
             )  # fmt: skip
     inside = (sheet.pixels == CORD) | (sheet.pixels == CANAL)
@@ -165,7 +165,7 @@ def _names(axes: Axes, sheet: Section) -> None:
             disc = value in DISC_POINT_OF_MAP
             name = disc_name(DISC_POINT_OF_MAP[value]) if disc else VERTEBRAE[value]
             height = float(sheet.rows[np.round(np.median(rows)).astype(int)])
-            names['right' if disc else 'left'].append((name, height, _colour(value)))
+            names['right' if disc else 'left'].append((name, height, map_colour(value)))
     for side, items in names.items():
         names_beside(axes, items, side=side)
 

@@ -10,6 +10,7 @@ from typing import Any
 import nipype.pipeline.engine as pe
 from niworkflows.engine import Workflow
 
+from spinalprep import sidecars
 from spinalprep.demands import ImageSize
 from spinalprep.interfaces.derivatives import SaveDerivatives, SaveFigure
 from spinalprep.policy import Policy
@@ -28,6 +29,7 @@ def init_single_subject_wf(
     omp_nthreads: int,
     derivatives_dir: Path | str,
     provenance: Mapping[str, Any],
+    output_names: str = 'seed',
     template_name: str = 'PAM50',
     precomputed: Mapping[str, Path | str | None] | None = None,
     size: ImageSize | None = None,
@@ -62,6 +64,8 @@ def init_single_subject_wf(
         Root of the dataset's derivatives, the parent of ``sub-*``.
     provenance : dict
         Facts for the sidecars, see :func:`spinalprep.sidecars.provenance`.
+    output_names : str
+        Scheme of file names, of :data:`spinalprep.naming.SCHEMES`.
     template_name : str
         Name of the template in file names.
     precomputed, size : optional
@@ -81,6 +85,7 @@ def init_single_subject_wf(
         toolbox=toolbox,
         omp_nthreads=omp_nthreads,
         precomputed=precomputed,
+        origins=sidecars.origins(provenance),
         size=size,
     )
     cordref.inputs.inputnode.anat = str(Path(anat).absolute())
@@ -90,6 +95,7 @@ def init_single_subject_wf(
             entities=dict(entities),
             modality=modality,
             provenance=dict(provenance),
+            output_names=output_names,
             template=template_name,
         ),
         name='save',
@@ -107,6 +113,7 @@ def init_single_subject_wf(
                 derivatives_dir=str(Path(derivatives_dir).absolute()),
                 entities=dict(entities),
                 modality=modality,
+                output_names=output_names,
             ),
             name=f'save_{item.name}_report',
         )

@@ -41,6 +41,26 @@ def read(path):
         return list(csv.DictReader(file, delimiter='\t'))
 
 
+def test_level_table_is_that_of_recorded_sct(real_data, tmp_path):
+    """Of the manual mask: ours, from the rows per slice, and SCT's own ``-perlevel``."""
+    runs = real_data / 'sct_runs'
+    rows = read_slice_table(
+        runs / '22_sct_process_segmentation_perslice_discfile' / 'out' / 'csa.csv'
+    )
+    assert csa_metrics(rows)['csa_mean_mm2'] == pytest.approx(78, abs=1)
+    write_level_table(rows, tmp_path / 'levels.tsv')
+    ours = list(csv.DictReader((tmp_path / 'levels.tsv').open(), delimiter='\t'))
+    whole = {row['level']: float(row['area_mm2']) for row in ours}
+    sct = runs / '23_sct_process_segmentation_perlevel_discfile' / 'out' / 'csa.csv'
+    compared = 0
+    for row in csv.DictReader(sct.open()):
+        level = f'C{row["VertLevel"]}'
+        if level in ('C3', 'C4'):  # without an end slice
+            assert whole[level] == pytest.approx(float(row['MEAN(area)']), abs=1e-3)
+            compared += 1
+    assert compared == 2
+
+
 def test_end_slices_do_not_count(tmp_path):
     assert csa_metrics(table(tmp_path, ROWS)) == {
         'csa_mean_mm2': 79.0,

@@ -13,7 +13,8 @@ from PIL import Image
 
 from spinalprep.check import check
 from spinalprep.errors import NothingToRunError
-from spinalprep.products import FIGURES
+from spinalprep.naming import sidecar_name
+from spinalprep.products import FIGURES, WRITTEN
 from tests.check.conftest import path_of, rewrite
 
 
@@ -27,7 +28,9 @@ def test_all_is_well(layout):
     assert findings.problems == []
     assert findings.warnings == []
     assert findings.subjects == 2
-    assert findings.files == 17 + 14 + 2 * len(FIGURES)
+    # the second subject has no rootlets, with their table, no other path, no template's maps
+    maps = sum(item.when == 'template_maps' for item in WRITTEN)
+    assert findings.files == 2 * len(WRITTEN) - 4 - maps + 2 * len(FIGURES)
 
 
 def test_no_run_is_an_error(tmp_path):
@@ -45,7 +48,7 @@ def test_a_deleted_product_is_named(layout, name):
 
 def test_a_deleted_sidecar_is_named(layout):
     path = path_of(layout, 'cord_dseg')
-    path.with_name('sub-01_desc-cord_dseg_T2w.json').unlink()
+    path.with_name(sidecar_name(path.name)).unlink()
     assert 'sidecar' in the_problem(layout).text
 
 
@@ -183,7 +186,19 @@ def test_a_product_that_the_record_should_have_is_named(layout):
     path.write_text(json.dumps(record))
     texts = [problem.text for problem in check(layout.out).problems]
     assert 'rootlets_dseg is not in the record' in texts
-    assert texts.count('not in the record') == 2
+    # in BIDS the sidecar is that of the table, too, which the record has
+    assert texts.count('not in the record') == {'run': 2, 'bids-app': 1}[layout.kind]
+
+
+def test_names_of_both_schemes_in_one_dataset_are_worth_a_look(layout):
+    path = layout.record('sub-02_ses-a')
+    record = json.loads(path.read_text())
+    other = {'seed': 'bids', 'bids': 'seed'}[record['output_names']]
+    path.write_text(json.dumps(record | {'output_names': other}))
+    findings = check(layout.out)
+    assert findings.problems == []
+    (warning,) = findings.warnings
+    assert 'names of different schemes' in warning.text
 
 
 def test_every_selected_subject_is_accounted_for(layout):

@@ -11,9 +11,12 @@ from PIL import Image
 
 from spinalprep.check import check
 from spinalprep.cli.main import main
+from spinalprep.naming import sidecar_name
 from tests.check.conftest import path_of, rewrite
 
-SIDECAR = 'sub-01_desc-cord_dseg_T2w.json'
+
+def sidecar(path):
+    return path.with_name(sidecar_name(path.name))
 
 
 def turned(path, *axes):
@@ -68,10 +71,18 @@ DAMAGE = {
     'deleted image': ('cordref', lambda p: p.unlink(), 'cordref is missing'),
     'deleted warp': ('warp_cordref2template_other', lambda p: p.unlink(), 'is missing'),
     'deleted table': ('csa_per_level', lambda p: p.unlink(), 'is missing'),
-    'deleted sidecar': ('cord_dseg', lambda p: p.with_name(SIDECAR).unlink(), 'sidecar'),
-    'half a sidecar': ('cord_dseg', lambda p: cut(p.with_name(SIDECAR), 20), 'sidecar'),
+    'deleted sidecar': ('cord_dseg', lambda p: sidecar(p).unlink(), 'sidecar'),
+    'half a sidecar': ('cord_dseg', lambda p: cut(sidecar(p), 20), 'sidecar'),
     'sidecar of nothing': (
-        'cord_dseg', lambda p: p.with_name(SIDECAR).write_text('{}'), 'what it was made from',
+        'cord_dseg', lambda p: sidecar(p).write_text('{}'), 'what it was made from',
+    ),
+    'table of other labels': (
+        'rootlets_dseg_table', lambda p: p.write_text('index\tname\tcolor\n99\tx\tn/a\n'),
+        'does not tell what',
+    ),
+    'label without a number': (
+        'disc_labels_table', lambda p: p.write_text('index\tname\tcolor\nC2\tx\tn/a\n'),
+        "index is 'C2'",
     ),
     'empty file': ('canal_dseg', lambda p: p.write_bytes(b''), 'read to its end'),
     'no gzip file': ('canal_dseg', lambda p: p.write_text('moved to tape'), 'read to its end'),
@@ -115,6 +126,17 @@ DAMAGE = {
     ),
     'two vertebrae swapped': (
         'vertebral_labels', lambda p: rewrite(p, lambda d: swapped(d, 11, 12)),
+        'out of order: C2 lies above C1',
+    ),
+    'share of more than all': (
+        'horn_left_dorsal', lambda p: rewrite(p, lambda d: d * np.float32(1.5)), 'shares of 1',
+    ),
+    'left and right horn swapped': (
+        'horns_dseg', lambda p: rewrite(p, lambda d: swapped(d, 30, 31)),
+        'left ventral horn and right ventral horn lie the wrong way round',
+    ),
+    'two spinal levels swapped': (
+        'spinal_levels_of_template', lambda p: rewrite(p, lambda d: swapped(d, 1, 2)),
         'out of order: C2 lies above C1',
     ),
     'two levels swapped': (

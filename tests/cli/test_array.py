@@ -45,6 +45,8 @@ PYTHON = """#!/bin/bash
         ('run S --slurm-args --account=x --force', 'run S --force'),
         ('run S --session-label=x --nprocs 3', 'run S'),
         ('run S --work-dir w --array-script f', 'run S --work-dir w'),
+        ('run S --use-plugin p.yaml --gpu', 'run S --gpu'),
+        ('run S --plugin slurm --use-plugin=p.yaml', 'run S'),
     ],
 )
 def test_tasks_do_not_get_what_differs_between_them(given, kept):
@@ -90,6 +92,8 @@ def test_all_tasks_in_arrays_that_are_not_too_long_and_then_the_page(place, tmp_
     assert write('--policy', 'p.yaml', '--slurm-args=--account=spine') == 0
     assert '3 tasks of 4 processors' in capsys.readouterr().out
     assert not (place / 'out' / 'derivatives').exists()
+    assert main(['status', '--out', 'out']) == 0
+    assert 'ds sub-02_ses-a: waiting\n' in capsys.readouterr().out
     environment = os.environ | {'MOST': '1'}
     told = subprocess.run(
         ['bash', place / 'job.sh'], env=environment, capture_output=True, text=True, check=True

@@ -53,6 +53,14 @@ def test_images_taken_and_dropped_with_reasons(told):
     assert '1 subject or session would run, one after the other; in all' in lines
 
 
+def test_files_have_the_names_of_the_scheme(told):
+    standins.dataset(told.world / 'ds', sub_01_T1w={})
+    lines = told('--output-names', 'bids').splitlines()
+    assert '    anat/sub-01_space-T1w_label-SC_mask.nii.gz' in lines
+    assert '    anat/sub-01_from-T1w_to-PAM50_mode-image_xfm.nii.gz' in lines
+    assert not [line for line in lines if '_desc-cord_dseg_' in line or ' xfm/' in line]
+
+
 def test_why_a_subject_would_run(told, capsys):
     standins.dataset(told.world / 'ds', sub_01_T2w={}, sub_02_T2w={'fail': 'exit code 1'})
     assert main(RUN) == ExitCode.SUBJECT
@@ -63,7 +71,7 @@ def test_why_a_subject_would_run(told, capsys):
     assert 'sub-01: runs again, although it has completed (--force)' in told('--force')
     assert 'sub-01: left out, it has completed (--rerun-failed)' in told('--rerun-failed')
     standins.dataset(told.world / 'ds', sub_01_T2w={'verdict': 'WARN'})
-    assert 'sub-01: runs again, image, policy or version changed' in told()
+    assert 'sub-01: runs again, image, given files, policy or version changed' in told()
     assert 'sub-9: rejected, it is not in the dataset' in told('--participant-label', '1', '9')
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from spinalprep.processes import WHY
 from spinalprep.record import problems_of
 from tests.standins import dataset, write_template
 
@@ -44,8 +45,13 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize('plugin', ['linear', 'multiproc'])
 @pytest.mark.parametrize(
     ('number', 'send'),
-    [(signal.SIGTERM, os.kill), (signal.SIGTERM, os.killpg), (signal.SIGINT, os.killpg)],
-    ids=['SIGTERM', 'SIGTERM to the group', 'SIGINT to the group'],
+    [
+        (signal.SIGTERM, os.kill),
+        (signal.SIGTERM, os.killpg),
+        (signal.SIGINT, os.killpg),
+        (signal.SIGUSR1, os.kill),
+    ],
+    ids=['SIGTERM', 'SIGTERM to the group', 'SIGINT to the group', 'SIGUSR1'],
 )
 def test_an_interrupted_run_is_recorded_and_leaves_no_process(tmp_path, plugin, number, send):
     dataset(tmp_path / 'ds', sub_01_T2w={}, sub_02_T2w={})
@@ -82,7 +88,9 @@ def test_an_interrupted_run_is_recorded_and_leaves_no_process(tmp_path, plugin, 
     ]
     for label in begun:
         record = json.loads((tmp_path / f'out/logs/S2_anat_cordref/ds/{label}.json').read_text())
-        assert (record['status'], record['failure']['message']) == ('failed', 'interrupted')
+        # subjects side by side are told by their parent, which alone knows why
+        why = WHY[number] if plugin == 'linear' else 'interrupted'
+        assert (record['status'], record['failure']['message']) == ('failed', why)
         assert problems_of(record) == []
     found = {path.stem for path in (tmp_path / 'out/logs/S2_anat_cordref/ds').glob('sub-*.json')}
     assert found == set(begun)

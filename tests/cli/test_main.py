@@ -93,7 +93,7 @@ def test_what_cannot_be_parsed_is_usage(world, argv):
 @pytest.mark.parametrize(
     ('more', 'message'),
     [
-        (['--precomputed', 'canal_dseg=x'], 'canal_dseg'),
+        (['--precomputed', 'vertebral_levels=x'], 'vertebral_levels'),
         (['--precomputed', 'cord_dseg=a', '--precomputed', 'cord_dseg=b'], 'twice'),
         (['--policy', 'policy.yaml'], 'min_slices'),
         (['--policy', 'nowhere.yaml'], 'nowhere.yaml'),
@@ -274,6 +274,9 @@ def test_status_says_where_each_subject_stands(world, capsys):
         told = json.loads(capsys.readouterr().out)[2]
     assert (told['label'], told['state']) == ('sub-03', 'running')
     assert told['told'].startswith(f'S2.3 rootlets, since 12:00; process {os.getpid()} on ')
+    main(['status', '--out', 'out'])
+    line = 'ds sub-03: failed  S2.3 rootlets, since 12:00: its run was killed'
+    assert line in capsys.readouterr().out.splitlines()
 
 
 def test_a_subject_that_is_not_there_is_exit_one(world):
@@ -334,7 +337,9 @@ def test_given_files_are_recorded(world):
     dataset(world / 'ds', sub_01_T2w={})
     (world / 'discs_01.nii.gz').touch()
     assert main([*RUN, '--precomputed', 'disc_labels=discs_{subject}.nii.gz']) == ExitCode.OK
-    assert record_of(world)['precomputed'] == {'disc_labels': str(world / 'discs_01.nii.gz')}
+    path = str(world / 'discs_01.nii.gz')
+    told = {'path': path, 'origin': 'given', 'uri': f'file://{path}'}
+    assert record_of(world)['precomputed'] == {'disc_labels': told}
     assert record_of(world)['discs']['status'] == 'given'
 
 

@@ -100,6 +100,7 @@ def test_spine_writes_discs_and_map(seen, flags, c3):
 def test_known_discs_anchor_the_numbers(seen):
     discs = np.zeros(SHAPE, np.uint8)
     discs[3, 4, 5], discs[6, 4, 5] = 9, 7
+    discs[7, 4, 5], discs[1, 4, 5] = 2, 50  # no discs that an image shows
     nb.save(nb.Nifti1Image(discs, AFFINE), 'discs.nii.gz')
     command = ['sct_deepseg', 'spine', '-i', 't2.nii.gz', '-o', 'x.nii.gz']
     assert run([*command, '-init-discs', 'discs.nii.gz']) == 0

@@ -16,6 +16,9 @@ from spinalprep.embedded.phantom import (
     write_template,
 )
 from spinalprep.embedded.phantom.anatomy import draw_anatomy
+from spinalprep.embedded.phantom.generate import blank_canvas
+from spinalprep.embedded.phantom.spine import grey_matter
+from spinalprep.toolbox.template import atlas_files
 
 COARSE = {'voxel_mm': (1.5, 1.5, 1.5)}
 
@@ -187,7 +190,7 @@ def test_template_is_laid_out_as_sct_reads_it(tmp_path):
         if not line.startswith('#')
     ]
     images = {int(number): nib.load(folder / name) for number, _, name in rows}
-    assert set(images) == {0, 1, 3, 7, 10, 11, 16, 17}
+    assert set(images) == {0, 1, 3, 7, 10, 11, 14, 15, 16, 17}
     assert {nib.aff2axcodes(i.affine) for i in images.values()} == {('L', 'A', 'S')}
     assert len({i.shape for i in images.values()}) == 1
     discs = np.asarray(images[10].dataobj)
@@ -218,3 +221,48 @@ def test_dataset_is_bids(tmp_path):
     ]
     assert nib.load(folder / files[0]).ndim == 3
     assert (folder / 'participants.tsv').read_text().count('\n') == 3
+
+
+def test_atlas_of_the_template_is_laid_out_like_pam50(tmp_path):
+    files = atlas_files(write_template(tmp_path / 'tpl'))
+    assert list(files) == [
+        f'GM {side} {part}'
+        for part in ('ventral horn', 'intermediate zone', 'dorsal horn')
+        for side in ('left', 'right')
+    ]
+    cord = nib.load(tmp_path / 'tpl' / 'template' / 'phantom_cord.nii.gz')
+    whole = np.zeros(cord.shape)
+    for name, path in files.items():
+        image = nib.load(path)
+        np.testing.assert_array_equal(image.affine, cord.affine)
+        share = np.asarray(image.dataobj)
+        assert share.dtype == np.float32
+        assert share.min() == 0
+        centre = nib.affines.apply_affine(image.affine, np.argwhere(share > 0.3)).mean(axis=0)
+        assert (centre[0] < 0) == ('left' in name)  # x grows to the right
+        if 'horn' in name:
+            assert (centre[1] < 0) == ('dorsal' in name)  # y grows to the front
+        whole += share
+    assert whole.max() <= 1 + 1e-6
+    assert not whole[np.asarray(cord.dataobj) == 0].any()
+
+
+def test_grey_matter_is_what_was_painted():
+    params = PhantomParams(seed=4, snr=None, bias=0, orientation='RAS')
+    canvas = blank_canvas(params)
+    grey = sum(canvas.volume(share, 'RAS')[0] for share in grey_matter(canvas).values())
+    made = make_phantom(params)
+    signal = np.asarray(made.image.dataobj)
+    # 3 mm below the top of C1 the grey matter fades into the brainstem
+    inside = (made.cord > 0) & (made.levels > 1)
+    white, painted = (np.median(signal[inside & part]) for part in (grey == 0, grey > 0.9))
+    assert painted / white == pytest.approx(1.14 / 0.94, rel=0.02)
+
+
+def test_spinal_levels_lie_around_their_rootlets(phantom):
+    body = phantom.anatomy
+    for spinal in range(2, 10):
+        assert body.spinal_level(body.entry(spinal)[0]) == spinal
+    assert (np.diff(body.spinal_level(np.arange(-330.0, 0.0)).astype(int)) <= 0).all()
+    assert set(range(3, 10)) <= set(np.unique(phantom.spinal_levels))
+    np.testing.assert_array_equal(phantom.spinal_levels > 0, phantom.cord > 0)

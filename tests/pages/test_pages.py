@@ -15,7 +15,7 @@ from spinalprep.cli.main import main
 from spinalprep.errors import ExitCode
 from spinalprep.pages import write_dataset_page, write_subject_page
 from spinalprep.pages.dataset import columns, content, descriptions
-from spinalprep.pages.references import references
+from spinalprep.pages.references import cited, references
 from spinalprep.pages.write import read_records
 from spinalprep.products import FIGURES
 from tests.pages.conftest import HOSTILE
@@ -168,12 +168,16 @@ def test_what_is_cited_is_what_ran():
         'commands': [{'command': 'sct_deepseg', 'argv': ['sct_deepseg', 'spinalcord', '-i', 'x']}],
         'registration': {'path': 'disc'},
     }
-    dois = {item['doi'] for item in references(record)}
+    dois = {item['doi'] for item in references(cited(record))}
     assert '10.1016/j.neuroimage.2017.10.041' in dois  # PAM50
     assert '10.1016/j.media.2025.103473' in dois  # contrast-agnostic
     assert '10.1162/imag_a_00218' not in dois  # rootlets
+    assert '10.3389/fneur.2016.00238' not in dois  # spinal levels
+    record['registration']['path'] = 'rootlet'
+    record['template_maps'] = {'spinal_levels_of_template': {'status': 'computed', 'reason': ''}}
+    assert cited(record)[-3:] == ['rootlet_registration', 'pam50', 'spinal_levels']
     record['versions']['sct_kind'] = 'embedded'
-    assert len(references(record)) == 1
+    assert cited(record) == ['nipype']
 
 
 def test_the_report_is_made_again(layout, capsys):

@@ -4,15 +4,16 @@
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import nipype.interfaces.utility as niu
 import nipype.pipeline.engine as pe
 import pytest
+from nipype.utils.filemanip import loadpkl
 
 from spinalprep.crashes import read_crashes
 from spinalprep.plugins import GuardedMultiProc
+from spinalprep.processes import process_context
 
 
 def double(x, kill=False, sleep=0.0):
@@ -24,6 +25,16 @@ def double(x, kill=False, sleep=0.0):
     if kill:
         os.kill(os.getpid(), signal.SIGKILL)
     return 2 * x
+
+
+def within(x, timeout):
+    return x
+
+
+def knows(x, module):
+    import sys
+
+    return module in sys.modules
 
 
 def unpicklable(x):
@@ -98,14 +109,58 @@ def test_a_result_that_can_not_be_sent_fails_its_node(graph, tmp_path):
     assert [crash.node for crash in read_crashes(tmp_path / 'crashes')] == ['two.c1']
 
 
-def test_cached_nodes_pass_at_once(tmp_path):
+@pytest.fixture
+def polls(monkeypatch):
+    """Grows by one each time when the plugin looks for news."""
+    seen = []
+    monkeypatch.setattr('nipype.pipeline.plugins.base.sleep', seen.append)
+    return seen
+
+
+def test_cached_nodes_pass_at_once(tmp_path, polls):
     workflow = pe.Workflow('many', base_dir=str(tmp_path))
-    workflow.config['execution'] = {'poll_sleep_duration': '0.5'}
     workflow.add_nodes([node(f'n{number}', x=number) for number in range(20)])
     run(workflow)
-    start = time.monotonic()
+    polls.clear()
     run(workflow)
-    assert time.monotonic() - start < 3  # one after the other in pairs: 10 polls of 0.5 s
+    assert len(polls) == 1  # one pair of them at each poll would be 10
+
+
+def test_the_end_of_a_node_wakes_it_up_and_nothing_else(graph, polls):
+    graph.get_node('a1').inputs.sleep = 1.0
+    run(graph)
+    assert len(polls) <= 5  # one for each node, and the last
+
+
+def test_the_longest_way_to_the_end_comes_first(tmp_path):
+    workflow = pe.Workflow('ways', base_dir=str(tmp_path))
+    workflow.add_nodes([node(f'alone{number}', x=number) for number in range(3)])
+    first, second = node('first', x=1), node('second')
+    slow = node('slow', inputs=('x', 'timeout'), function=within, x=1, timeout=600.0)
+    workflow.connect([(first, second, [('out', 'x')])])
+    workflow.add_nodes([slow])
+    started = []
+    plugin = GuardedMultiProc(
+        {
+            'n_procs': 1,
+            'status_callback': lambda item, what: (
+                started.append(item.name) if what == 'start' else None
+            ),
+        }
+    )
+    workflow.run(plugin=plugin)
+    assert started[:2] == ['slow', 'first']
+    assert len(started) == 6
+
+
+@pytest.mark.skipif(process_context().get_start_method() != 'fork', reason='nothing is forked')
+def test_processes_share_what_was_imported_while_waiting(graph):
+    graph.get_node('a1').inputs.sleep = 0.5
+    last = node('last', function=knows, inputs=('x', 'module'), module='spinalprep.estimates')
+    graph.connect(graph.get_node('a2'), 'out', last, 'x')
+    run(graph, preload=['spinalprep.estimates'])
+    result = Path(graph.base_dir, 'two', 'last', 'result_last.pklz')
+    assert loadpkl(result).outputs.out is True
 
 
 def test_a_folder_that_is_deleted_ends_the_run(graph, tmp_path):

@@ -77,7 +77,7 @@ DefMemPerCPU=500
 ReturnToService=2
 SlurmctldTimeout=10
 SlurmdTimeout=${SLURMD_TIMEOUT:-10}
-KillWait=2
+KillWait=30
 MinJobAge=${MIN_JOB_AGE:-300}
 AccountingStorageType=accounting_storage/none
 CONF

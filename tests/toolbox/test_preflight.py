@@ -9,7 +9,7 @@ import pytest
 from spinalprep.errors import ExitCode, ToolboxError
 from spinalprep.toolbox import Toolbox, check_toolbox, find_toolbox, require
 from spinalprep.toolbox.models import expected_urls, model_state
-from spinalprep.toolbox.template import template_files
+from spinalprep.toolbox.template import atlas_files, spinal_levels_file, template_files
 from tests.toolbox.conftest import CORD_URL, SPINE_URLS, Installation, make_template
 
 CORD = 'model_seg_sc_contrast_agnostic_nnunet'
@@ -240,3 +240,46 @@ def test_the_fake_code_is_python():
     from tests.toolbox.conftest import MODELS
 
     ast.parse(MODELS)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'expected'),
+    [
+        # PAM50 of 2019, of 2023 and later, and before there were any
+        (['14, point-wise spinal level labels, PAM50_label_spinal_levels.nii.gz'], None),
+        (
+            [
+                '14, point-wise spinal level labels, PAM50_spinal_midpoint.nii.gz',
+                '15, spinal cord mask with discrete spinal levels, PAM50_spinal_levels.nii.gz',
+            ],
+            'PAM50_spinal_levels.nii.gz',
+        ),
+        (['13, centerline, PAM50_centerline.nii.gz'], None),
+    ],
+)
+def test_spinal_levels_are_known_by_their_name(tmp_path, lines, expected):
+    folder = tmp_path / 'template'
+    folder.mkdir()
+    (folder / 'info_label.txt').write_text('\n'.join(lines) + '\n')
+    found = spinal_levels_file(template_files(tmp_path))
+    assert (found and found.name) == expected
+
+
+def test_an_atlas_lists_files_and_groups_of_them(tmp_path):
+    folder = tmp_path / 'atlas'
+    folder.mkdir()
+    assert atlas_files(tmp_path) == {}
+    (folder / 'info_label.txt').write_text(
+        '# White matter atlas\n# Keyword=IndivLabels (Please DO NOT change this line)\n'
+        '12, WM left spinal lemniscus (spinothalamic, spinoreticular), PAM50_atlas_12.nii.gz\n'
+        '34, GM left dorsal horn, PAM50_atlas_34.nii.gz\n\n'
+        '# Keyword=CombinedLabels\n52, gray matter, 30:35\n'
+        '# Keyword=MAPLabels\nwhite matter, 0:29\n'
+    )
+    assert {name: path.name for name, path in atlas_files(tmp_path).items()} == {
+        'WM left spinal lemniscus (spinothalamic, spinoreticular)': 'PAM50_atlas_12.nii.gz',
+        'GM left dorsal horn': 'PAM50_atlas_34.nii.gz',
+    }
+    (folder / 'info_label.txt').write_text('34 GM left dorsal horn\n')
+    with pytest.raises(ToolboxError, match=r'atlas.info_label\.txt, line 1'):
+        atlas_files(tmp_path)

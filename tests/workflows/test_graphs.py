@@ -10,6 +10,7 @@ from nipype.pipeline.engine.utils import generate_expanded_graph
 
 from spinalprep.errors import InputImageError, PolicyError, ToolboxError
 from spinalprep.interfaces import sct
+from spinalprep.interfaces.template_maps import MAPS
 from spinalprep.policy import Policy, policy_from_dict
 from spinalprep.products import PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
@@ -20,10 +21,11 @@ from spinalprep.workflows.anat import (
     init_registration_wf,
     init_rootlets_wf,
     init_segmentation_wf,
+    init_template_maps_wf,
 )
 
 TOOLBOX = Toolbox.example('7.3')
-SUBSETS = [subset for size in range(5) for subset in itertools.combinations(PRECOMPUTABLE, size)]
+SUBSETS = [subset for size in range(6) for subset in itertools.combinations(PRECOMPUTABLE, size)]
 
 
 def build(tmp_path, *, toolbox=TOOLBOX, modality='T2w', precomputed=(), **sections):
@@ -80,12 +82,13 @@ def test_every_combination_expands(tmp_path, modality, cord_method, enabled, pre
             'segmentation_wf.shape': True,
             'discovery_wf.reorient': True,
             'discovery_wf.crop': True,
+            **{f'template_maps_wf.warp_{name}': True for name in MAPS},
         }
         assert ran == {name for name, runs in expected.items() if runs}, subset
 
 
-def test_there_are_256_graphs():
-    assert len(SUBSETS) * 2**4 == 256
+def test_there_are_512_graphs():
+    assert len(SUBSETS) * 2**4 == 512
 
 
 def test_outputnode_is_the_same_on_every_branch(tmp_path):
@@ -227,8 +230,8 @@ def test_no_template_is_said(tmp_path):
 
 
 def test_unknown_given_product(tmp_path):
-    with pytest.raises(InputImageError, match='canal_dseg can not be given'):
-        build(tmp_path, precomputed=['canal_dseg'])
+    with pytest.raises(InputImageError, match='vertebral_levels can not be given'):
+        build(tmp_path, precomputed=['vertebral_levels'])
 
 
 @pytest.mark.parametrize(
@@ -239,6 +242,7 @@ def test_unknown_given_product(tmp_path):
         (init_segmentation_wf, {'modality': 'T2w'}),
         (init_rootlets_wf, {'modality': 'T2w'}),
         (init_registration_wf, {'modality': 'T2w'}),
+        (init_template_maps_wf, {}),
     ],
 )
 def test_docstrings_name_the_nodes_fields(factory, extra):

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker killed in each heavy node of the real graph: named, and never a hang."""
+"""A worker killed in each heavy node of a run: named, nothing else lost, and never a hang."""
 
+import json
+import shutil
 import time
 
 import pytest
 
-from spinalprep.execution import run_graph
-from spinalprep.policy import Policy
-from spinalprep.workflows.anat import init_anat_cordref_wf
+from spinalprep.cli.main import main
+from spinalprep.errors import ExitCode
 from tests.workflows.oracle import KILL, oracle
 
+STEP = 'S2_anat_cordref'
 HEAVY = {
     'sct_deepseg spinalcord': 'S2.1 discovery + crop',
     'sct_crop_image': 'S2.1 discovery + crop',
@@ -24,31 +26,31 @@ HEAVY = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize('words', HEAVY)
-def test_a_worker_killed_in_a_heavy_node_is_named(words, tmp_path, template, truth):
+def test_a_worker_killed_in_a_heavy_node_is_named(
+    words, tmp_path, template, truth, monkeypatch, capsys
+):
     known = {
         'spinalcord': truth['cord_dseg'],
         'rootlets': truth['rootlets_dseg'],
         'spine': {'discs': truth['disc_labels'], 'all': truth['totalspineseg_dseg']},
     }
-    workflow = init_anat_cordref_wf(
-        modality='T2w',
-        policy=Policy(),
-        toolbox=oracle(tmp_path, template, known, {words: KILL}),
-        omp_nthreads=1,
-    )
-    workflow.inputs.inputnode.anat = str(truth['anat'])
-    workflow.base_dir = str(tmp_path / 'work')
-    start = time.monotonic()
-    outcome = run_graph(
-        workflow,
-        crash_dir=tmp_path / 'crashes',
-        log=tmp_path / 'nipype.log',
-        plugin='multiproc',
-        nprocs=2,
-    )
-    assert time.monotonic() - start < 300
-    (crash,) = (
-        item for item in outcome.crashes if 'probably because memory ran out' in item.message
-    )
-    assert crash.substep == HEAVY[words]
-    assert 'Raise --mem' in crash.message
+    toolbox = oracle(tmp_path, template, known, {words: KILL})
+    monkeypatch.setattr('spinalprep.toolbox.find_toolbox', lambda *_, **__: toolbox)
+    image = tmp_path / 'ds' / 'sub-01' / 'anat' / 'sub-01_T2w.nii.gz'
+    image.parent.mkdir(parents=True)
+    shutil.copy(truth['anat'], image)
+    out = tmp_path / 'out'
+    argv = ['run', STEP, '--bids-dir', str(tmp_path / 'ds'), '--out', str(out), '--nprocs', '2']
+    code = main([*argv, '--omp-nthreads', '1', '--sct', 'embedded', '--template', str(template)])
+    end = time.time()
+
+    assert code == ExitCode.SUBJECT
+    told = capsys.readouterr().out
+    assert 'the process of this node was killed, probably because memory ran out' in told
+    assert 'Raise --mem, or lower --nprocs' in told
+    record = json.loads((out / 'logs' / STEP / 'ds' / 'sub-01.json').read_text())
+    assert record['status'] == 'failed'
+    assert record['failure']['substep'] == HEAVY[words]
+    assert record['failure']['error'] == 'WorkerKilled'
+    results = [path.stat().st_mtime for path in (out / 'work').rglob('result_*.pklz')]
+    assert end - max(results) < 30  # seconds after its other work

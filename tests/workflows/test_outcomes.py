@@ -265,7 +265,7 @@ def test_cord_of_a_map_that_failed_says_why(run):
 def test_given_file_of_another_space_is_refused(run, truth, tmp_path, monkeypatch):
     image = nb.load(truth['disc_labels'])
     affine = image.affine.copy()
-    affine[:3, 3] += 0.7
+    affine[:3, 3] += 700
     moved = tmp_path / 'moved.nii.gz'
     nb.save(nb.Nifti1Image(np.asanyarray(image.dataobj), affine), moved)
     monkeypatch.setitem(truth, 'disc_labels', moved)

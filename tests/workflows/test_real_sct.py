@@ -78,6 +78,22 @@ def test_discs_land_and_cords_overlap(run, real_data):
     levels = np.unique(nb.load(outputs('levels').labeled_file).get_fdata())
     assert levels.tolist() == [0, 2, 3, 4, 5]
 
+    # this template has levels, but neither spinal levels nor an atlas
+    maps = outputs('keep_covered')
+    cord, _ = _load(maps.cord_of_template)
+    manual, _ = _load(outputs('cord').out_file)
+    inside = cord.any((0, 1)) & manual.any((0, 1))
+    assert 2 * (cord * manual).sum() / (cord + manual)[..., inside].sum() >= 0.90
+    warped, affine = _load(maps.vertebral_levels_of_template)
+    assert set(np.unique(warped)) <= {0, 2, 3, 4, 5}
+    heights = {value: point[2] for value, point in label_points(warped, affine).items()}
+    discs = {value: point[2] for value, point in labels.items()}
+    assert heights[4] < discs[3] < heights[2]
+    assert heights[5] < discs[5] < heights[3]
+    absent = {name for name, stage in maps.status.items() if stage['status'] == 'absent'}
+    assert absent == set(maps.status) - {'cord_of_template', 'vertebral_levels_of_template'}
+    assert 'no such file' in maps.status['spinal_levels_of_template']['reason']
+
 
 @pytest.mark.slow
 def test_rootlets_that_contradict_the_discs_are_noticed(run):

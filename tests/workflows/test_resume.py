@@ -11,11 +11,12 @@ import time
 import pytest
 
 from spinalprep.bounds import Bound
+from spinalprep.execution import run_graph
 from spinalprep.policy import Policy
 from spinalprep.workflows.anat import init_anat_cordref_wf
 from tests.workflows.oracle import calls, oracle
 
-COMMANDS = 11
+COMMANDS = 18
 """SCT commands of a T2w subject with both paths."""
 
 
@@ -29,8 +30,8 @@ def toolbox(tmp_path, template, truth):
     return oracle(tmp_path, template, known)
 
 
-def run(tmp_path, truth, toolbox, policy=None, **changes):
-    """Run the graph; which commands it called."""
+def run(tmp_path, truth, toolbox, policy=None, *, work='work', plugin='linear', **changes):
+    """Run the graph; which commands it called, and which nodes MultiProc started."""
     wf = init_anat_cordref_wf(
         **{
             'modality': 'T2w',
@@ -41,38 +42,59 @@ def run(tmp_path, truth, toolbox, policy=None, **changes):
         }
     )
     wf.inputs.inputnode.anat = str(truth['anat'])
-    wf.base_dir = str(tmp_path / 'work')
-    wf.config['execution'] |= {
-        'hash_method': 'content',
-        'crashdump_dir': str(tmp_path),
-        'remove_unnecessary_outputs': False,
-    }
-    wf.run('Linear')
-    return calls(tmp_path)
+    wf.base_dir = str(tmp_path / work)
+    started = []
+    outcome = run_graph(
+        wf,
+        crash_dir=tmp_path / 'crashes',
+        log=tmp_path / 'nipype.log',
+        plugin=plugin,
+        nprocs=2,
+        listener=lambda name, status: started.append(name) if status == 'start' else None,
+    )
+    assert not outcome.crashes
+    assert outcome.error is None
+    return calls(tmp_path), started
 
 
 @pytest.mark.slow
 def test_only_what_is_concerned_runs_again(tmp_path, truth, toolbox):
-    assert len(run(tmp_path, truth, toolbox)) == COMMANDS
-    assert run(tmp_path, truth, toolbox) == [], 'unchanged'
-    assert run(tmp_path, truth, toolbox, omp_nthreads=2) == [], 'threads'
+    def again(toolbox=toolbox, policy=None, **changes):
+        return run(tmp_path, truth, toolbox, policy, **changes)[0]
+
+    assert len(again()) == COMMANDS
+    assert again() == [], 'unchanged'
+    assert again(omp_nthreads=2) == [], 'threads'
     os.utime(truth['anat'])
-    assert run(tmp_path, truth, toolbox) == [], "an input's time stamp"
+    assert again() == [], "an input's time stamp"
     limits = dataclasses.replace(Policy().time_limits, spine=99)
     patient = dataclasses.replace(Policy(), time_limits=limits)
-    assert run(tmp_path, truth, toolbox, patient) == [], 'time limits'
+    assert again(policy=patient) == [], 'time limits'
 
     strict = dataclasses.replace(Policy().verdict, cord_dice=Bound(0.99, 0.9))
-    assert run(tmp_path, truth, toolbox, dataclasses.replace(Policy(), verdict=strict)) == []
+    assert again(policy=dataclasses.replace(Policy(), verdict=strict)) == []
     registration = dataclasses.replace(Policy().registration, discs='pair')
-    again = run(tmp_path, truth, toolbox, dataclasses.replace(Policy(), registration=registration))
-    assert set(again) <= {
+    called = again(policy=dataclasses.replace(Policy(), registration=registration))
+    assert set(called) <= {
         'sct_register_to_template -i',
         'sct_apply_transfo -i',
     }, 'other discs concern the registration alone'
 
     updated = dataclasses.replace(toolbox, version='embedded-newer')
-    assert len(run(tmp_path, truth, updated)) == COMMANDS, 'another SCT'
+    assert len(again(updated)) == COMMANDS, 'another SCT'
+
+
+@pytest.mark.slow
+def test_no_node_runs_again_where_nothing_that_counts_has_changed(tmp_path, truth, toolbox):
+    _, nodes = run(tmp_path, truth, toolbox, plugin='multiproc')
+    assert len(nodes) > COMMANDS
+    (tmp_path / 'work').rename(tmp_path / 'moved')
+    os.utime(truth['anat'])
+    with_gpu = dataclasses.replace(toolbox, gpu=True)
+    changes = {'work': 'moved', 'plugin': 'multiproc', 'omp_nthreads': 2}
+    assert run(tmp_path, truth, with_gpu, **changes) == ([], [])
+    (tmp_path / 'moved').rename(tmp_path / 'again')
+    assert run(tmp_path, truth, toolbox, work='again')[0] == [], 'another plugin'
 
 
 SCRIPT = """
@@ -107,8 +129,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, truth, toolbox):
     process.send_signal(signal.SIGKILL)
     process.wait()
     started = calls(tmp_path)
-    rest = run(tmp_path, truth, toolbox)
+    rest, _ = run(tmp_path, truth, toolbox)
     assert 0 < len(rest) < COMMANDS
     # at most the one that was under way had to start again
     assert len(started) + len(rest) <= COMMANDS + 1
-    assert run(tmp_path, truth, toolbox) == []
+    assert run(tmp_path, truth, toolbox)[0] == []

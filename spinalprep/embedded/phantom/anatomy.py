@@ -158,6 +158,16 @@ class Anatomy:
         height = float(self.s_of(level - 0.5) - self.s_of(level + 0.5))
         return float(self.s_of(level)), 0.62 * height
 
+    def spinal_level(self, s: np.ndarray) -> np.ndarray:
+        """Spinal level (C1 = 1 … T1 = 9 …) at `s`; each ends halfway between two entry zones."""
+        entries = np.array([self.entry(spinal)[0] for spinal in ROOTLET_LEVELS])
+        middles = np.interp(-np.asarray(s, float), -entries, ROOTLET_LEVELS)
+        # beyond the entry zones a spinal level is as long as a vertebral one
+        level = self.level(s)
+        first, last = self.level(entries[0]), self.level(entries[-1])
+        beyond = np.minimum(level - first, 0) + np.maximum(level - last, 0)
+        return np.floor(middles + beyond + 0.5).clip(1, 30).astype(np.uint8)
+
     def to_world(self, s: np.ndarray, u: np.ndarray = 0.0, v: np.ndarray = 0.0) -> np.ndarray:
         """World coordinates (RAS+, mm) of body coordinates; shape (..., 3)."""
         s, u, v = np.broadcast_arrays(*(np.asarray(c, dtype=float) for c in (s, u, v)))

@@ -50,6 +50,8 @@ class Phantom:
         1 cord, 2 canal without cord, 11–17 C1–C7, 21–32 T1–T12, discs 63–67, 71–82.
     levels : ndarray of uint8
         Vertebral levels on the cord (1 = C1).
+    spinal_levels : ndarray of uint8
+        Spinal levels on the cord (1 = C1, 9 = T1), each around its rootlets' entry.
     rootlets : ndarray of uint8
         Spinal levels 2 = C2 … 9 = T1, dorsal and ventral.
     disc_points : dict of int to ndarray, shape (3,)
@@ -78,6 +80,7 @@ class Phantom:
     canal: np.ndarray
     totalspineseg: np.ndarray
     levels: np.ndarray
+    spinal_levels: np.ndarray
     rootlets: np.ndarray
     disc_points: dict[int, np.ndarray]
     rootlet_points: dict[int, np.ndarray]
@@ -132,14 +135,7 @@ def make_phantom(params: PhantomParams) -> Phantom:
     Phantom
         The same for the same parameters.
     """
-    anatomy = draw_anatomy(
-        params.seed,
-        bend=params.bend,
-        stretch=params.stretch,
-        offset_sd=params.offset_sd,
-        tilt=params.oblique_deg,
-    )
-    canvas = Canvas(anatomy, params.voxel_mm, *_field(anatomy, params))
+    canvas = blank_canvas(params)
     tissue = dict(SIGNALS[params.contrast])
     if params.cnr is not None:
         sign = 1 if tissue['csf'] > 1 else -1
@@ -147,6 +143,18 @@ def make_phantom(params: PhantomParams) -> Phantom:
     labels = paint(canvas, tissue, params)
     _degrade(canvas, params)
     return assemble(canvas, labels, params.orientation, params)
+
+
+def blank_canvas(params: PhantomParams) -> Canvas:
+    """The grid of a phantom, on its body, before anything is painted."""
+    anatomy = draw_anatomy(
+        params.seed,
+        bend=params.bend,
+        stretch=params.stretch,
+        offset_sd=params.offset_sd,
+        tilt=params.oblique_deg,
+    )
+    return Canvas(anatomy, params.voxel_mm, *_field(anatomy, params))
 
 
 def paint(canvas: Canvas, tissue: dict[str, float], params: PhantomParams) -> dict:
@@ -172,6 +180,7 @@ def paint(canvas: Canvas, tissue: dict[str, float], params: PhantomParams) -> di
         'canal': canal,
         'totalspineseg': spine,
         'levels': cord * levels[:, None],
+        'spinal_levels': cord * canvas.anatomy.spinal_level(canvas.s)[:, None],
         'rootlets': rootlets,
     }
 

@@ -15,6 +15,8 @@ _DISC = {point: value for value, point in DISC_POINT_OF_MAP.items()}
 """SCT's disc 3 = C2/C3 … → value in the map."""
 GAP = 1.0
 """Between the canal's front wall and the vertebral bodies: dura and ligament (mm)."""
+BAR_DEPTH = 0.14
+"""Half depth of the grey matter's bar across, as a part of the cord's."""
 FORAMEN_S = 8.0
 """Above this (mm over C1's top) the canal has opened into the skull."""
 
@@ -220,9 +222,44 @@ def paint_cord(canvas: Canvas, tissue: dict[str, float]) -> np.ndarray:
     canvas.paint(patch, share, tissue['white'])
     canvas.label(cord, patch, share * (patch.s <= 0), 1)
     below = cover(patch.s - 4, 4.0)
-    for side in (-1, 1):
-        horn = ellipse(patch.u - side * 0.33 * a, patch.v, 0.16 * a, 0.52 * b, h)
-        canvas.paint(patch, horn * below, tissue['grey'])
-    bar = ellipse(patch.u, patch.v, 0.34 * a, 0.14 * b, h)
-    canvas.paint(patch, bar * below, tissue['grey'])
+    horns, bar = _grey_shares(patch, a, b)
+    for share in (*horns.values(), bar):
+        canvas.paint(patch, share * below, tissue['grey'])
     return cord
+
+
+def grey_matter(canvas: Canvas) -> dict[int, np.ndarray]:
+    """Share of each voxel that each part of the grey matter has, below the top of C1.
+
+    Returns
+    -------
+    dict of int to ndarray of float32
+        PAM50's number of the part → array in the canvas' layout: 30, 32, 34 are ventral horn,
+        intermediate zone and dorsal horn on the left, 31, 33, 35 those on the right.
+    """
+    body = canvas.anatomy
+    patch = canvas.patch((np.abs(canvas.v) < 12) & (canvas.s <= 0), 12)
+    a, b = (r.astype(np.float32) for r in body.radii(patch.s))
+    horns, bar = _grey_shares(patch, a, b)
+    # the zone between the horns is as deep as the bar across
+    ventral = cover(BAR_DEPTH * b - patch.v, patch.hv)
+    dorsal = cover(BAR_DEPTH * b + patch.v, patch.hv)
+    parts = {}
+    for side, number in ((-1, 30), (1, 31)):
+        own = cover(-side * patch.u, patch.hu)
+        middle = np.maximum(horns[side], bar * own) * (1 - ventral - dorsal)
+        for share in (horns[side] * ventral, middle, horns[side] * dorsal):
+            parts[number] = np.zeros(canvas.image.shape, np.float32)
+            parts[number][patch.rows, patch.columns] = share
+            number += 2
+    return parts
+
+
+def _grey_shares(patch: Patch, a: np.ndarray, b: np.ndarray) -> tuple[dict, np.ndarray]:
+    """Shares of the two columns, by side (1 is right), and of the bar that joins them."""
+    h = (patch.hu, patch.hv)
+    columns = {
+        side: ellipse(patch.u - side * 0.33 * a, patch.v, 0.16 * a, 0.52 * b, h)
+        for side in (-1, 1)
+    }
+    return columns, ellipse(patch.u, patch.v, 0.34 * a, BAR_DEPTH * b, h)

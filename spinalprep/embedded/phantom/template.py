@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -10,8 +11,15 @@ import numpy as np
 
 from spinalprep.embedded.phantom.anatomy import mean_anatomy
 from spinalprep.embedded.phantom.canvas import Canvas
-from spinalprep.embedded.phantom.generate import Phantom, assemble, body_landmarks, paint
+from spinalprep.embedded.phantom.generate import (
+    Phantom,
+    as_image,
+    assemble,
+    body_landmarks,
+    paint,
+)
 from spinalprep.embedded.phantom.params import PhantomParams
+from spinalprep.embedded.phantom.spine import grey_matter
 from spinalprep.embedded.phantom.tissues import SIGNALS
 
 _BOTTOM_LEVEL = 17.0
@@ -25,9 +33,25 @@ _FILES = (
     (7, 'spinal cord mask with discrete vertebral levels', 'levels'),
     (10, 'point-wise intervertebral disc labels', 'label_disc'),
     (11, 'point-wise posterior intervertebral disc labels', 'label_discPosterior'),
+    (14, 'point-wise spinal level labels', 'spinal_midpoint'),
+    (15, 'spinal cord mask with discrete spinal levels', 'spinal_levels'),
     (16, 'spinal nerve rootlets with discrete spinal levels', 'rootlets'),
     (17, 'centre of the rootlets with discrete spinal levels', 'rootlets_midpoint'),
 )
+_ATLAS = (
+    (30, 'GM left ventral horn'),
+    (31, 'GM right ventral horn'),
+    (32, 'GM left intermediate zone'),
+    (33, 'GM right intermediate zone'),
+    (34, 'GM left dorsal horn'),
+    (35, 'GM right dorsal horn'),
+)
+_GROUPS = """
+# Combined labels
+# Keyword=CombinedLabels (Please DO NOT change this line)
+# ID, name, IDgroup
+52, gray matter, 30:35
+"""
 
 
 def make_template(
@@ -46,13 +70,17 @@ def make_template(
     Phantom
         In orientation LAS (SCT's RPI), like PAM50.
     """
-    body = mean_anatomy()
-    bottom = float(body.s_of(_BOTTOM_LEVEL))
-    canvas = Canvas(
-        body, voxel_mm, [-_HALF_FIELD, -_HALF_FIELD, bottom], [_HALF_FIELD, _HALF_FIELD, _TOP_MM]
-    )
+    canvas = _canvas(voxel_mm)
     params = PhantomParams(contrast=contrast, marker=False)
     return assemble(canvas, paint(canvas, dict(SIGNALS[contrast]), params), 'LAS', None)
+
+
+def _canvas(voxel_mm: tuple[float, float, float]) -> Canvas:
+    body = mean_anatomy()
+    bottom = float(body.s_of(_BOTTOM_LEVEL))
+    return Canvas(
+        body, voxel_mm, [-_HALF_FIELD, -_HALF_FIELD, bottom], [_HALF_FIELD, _HALF_FIELD, _TOP_MM]
+    )
 
 
 def template_landmarks() -> dict[str, np.ndarray]:
@@ -72,7 +100,8 @@ def write_template(
     Parameters
     ----------
     folder : Path
-        Gets a folder ``template`` with ``info_label.txt`` and ``phantom_*.nii.gz``.
+        Gets the folders ``template`` and ``atlas``, each with ``info_label.txt`` and
+        ``phantom_*.nii.gz``.
     voxel_mm : tuple of float
         Right–left, anterior–posterior, superior–inferior (mm).
 
@@ -97,16 +126,46 @@ def write_template(
         'levels': t2.label_image(t2.levels),
         'label_disc': t2.point_image(on_cord),
         'label_discPosterior': t2.point_image(t2.disc_points),
+        'spinal_midpoint': t2.point_image(_spinal_midpoints(t2)),
+        'spinal_levels': t2.label_image(t2.spinal_levels),
         'rootlets': t2.label_image(t2.rootlets),
         'rootlets_midpoint': t2.point_image(t2.rootlet_points),
     }
+    _write_listed(inside, 'Template labels', _FILES, images)
+    _write_atlas(folder / 'atlas', voxel_mm)
+    return folder
+
+
+def _write_atlas(folder: Path, voxel_mm: tuple[float, float, float]) -> None:
+    """Write the parts of the grey matter, as shares of each voxel."""
+    folder.mkdir(exist_ok=True)
+    canvas = _canvas(voxel_mm)
+    images = {}
+    for number, share in grey_matter(canvas).items():
+        images[f'atlas_{number}'] = as_image(*canvas.volume(share, 'LAS'))
+    listed = [(number, title, f'atlas_{number}') for number, title in _ATLAS]
+    _write_listed(folder, 'Atlas of the grey matter', listed, images, _GROUPS)
+
+
+def _write_listed(
+    folder: Path, title: str, listed: Sequence[tuple], images: dict, more: str = ''
+) -> None:
+    """Write images, and the list of them as PAM50 has it."""
     lines = [
-        '# Template labels',
+        f'# {title}',
         '# Keyword=IndivLabels (Please DO NOT change this line)',
         '# ID, name, file',
     ]
-    for number, title, name in _FILES:
-        nib.save(images[name], inside / f'phantom_{name}.nii.gz')
-        lines.append(f'{number}, {title}, phantom_{name}.nii.gz')
-    (inside / 'info_label.txt').write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    return folder
+    for number, name, stem in listed:
+        nib.save(images[stem], folder / f'phantom_{stem}.nii.gz')
+        lines.append(f'{number}, {name}, phantom_{stem}.nii.gz')
+    (folder / 'info_label.txt').write_text('\n'.join(lines) + '\n' + more, encoding='utf-8')
+
+
+def _spinal_midpoints(template: Phantom) -> dict[int, np.ndarray]:
+    """Middle of each spinal level, on the cord's centre."""
+    line = template.centerline
+    inside = nib.affines.apply_affine(np.linalg.inv(template.affine), line)
+    index = np.round(inside).astype(int).clip(0, np.array(template.cord.shape) - 1)
+    levels = template.spinal_levels[tuple(index.T)]
+    return {int(n): line[levels == n].mean(axis=0) for n in np.unique(levels[levels > 0])}

@@ -183,7 +183,7 @@ class SCTCommand(Conditional, BaseInterface):
             'argv': list(finished.argv),
             'toolbox': inputs.toolbox_identity,
             'version': inputs.toolbox.version,
-            'start': finished.start.isoformat(timespec='seconds'),
+            'start': finished.start.isoformat(timespec='milliseconds'),
             'duration_s': round(finished.duration_s, 3),
             'exit_code': finished.exit_code,
             'timed_out': finished.timed_out,

@@ -7,6 +7,7 @@ from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.reports import init_reports_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf
 from spinalprep.workflows.anat.segmentation import init_segmentation_wf
+from spinalprep.workflows.anat.template_maps import init_template_maps_wf
 
 __all__ = [
     'init_anat_cordref_wf',
@@ -15,4 +16,5 @@ __all__ = [
     'init_reports_wf',
     'init_rootlets_wf',
     'init_segmentation_wf',
+    'init_template_maps_wf',
 ]

@@ -13,10 +13,17 @@ from niworkflows.engine import Workflow
 from spinalprep.demands import ImageSize
 from spinalprep.errors import InputImageError
 from spinalprep.interfaces.conclusion import Conclude
+from spinalprep.interfaces.given import CheckGiven
 from spinalprep.policy import Policy
 from spinalprep.products import FIGURES, PRECOMPUTABLE, names
 from spinalprep.toolbox import Toolbox
-from spinalprep.workflows.anat import evidence, registration, reports, segmentation
+from spinalprep.workflows.anat import (
+    evidence,
+    registration,
+    reports,
+    segmentation,
+    template_maps,
+)
 from spinalprep.workflows.anat.discovery import init_discovery_wf
 from spinalprep.workflows.anat.evidence import init_evidence_wf
 from spinalprep.workflows.anat.memory import assign_memory
@@ -24,12 +31,14 @@ from spinalprep.workflows.anat.registration import init_registration_wf
 from spinalprep.workflows.anat.reports import init_reports_wf
 from spinalprep.workflows.anat.rootlets import init_rootlets_wf, why_no_rootlets
 from spinalprep.workflows.anat.segmentation import init_segmentation_wf
+from spinalprep.workflows.anat.template_maps import init_template_maps_wf
 
 OUTPUTS = (
     'cordref',
     *segmentation.RESULTS,
     'rootlets_dseg',
     *registration.OUTPUTS,
+    *template_maps.OUTPUTS,
     *names(FIGURES),
 )
 """Fields of the outputnode, the same on every branch."""
@@ -42,6 +51,7 @@ def init_anat_cordref_wf(
     toolbox: Toolbox,
     omp_nthreads: int,
     precomputed: Mapping[str, Path | str | None] | None = None,
+    origins: Mapping[str, str] | None = None,
     size: ImageSize | None = None,
     name: str = 'anat_cordref_wf',
 ) -> Workflow:
@@ -69,9 +79,12 @@ def init_anat_cordref_wf(
         Threads that one command may use.
     precomputed : dict, optional
         Product → file to use instead of computing it, or None where the file comes by the
-        inputnode's field of that name. Products: ``cord_dseg``, ``totalspineseg_dseg``,
-        ``disc_labels``, ``rootlets_dseg``. Files lie in the physical space of `anat`, on
-        its grid or on that of the cord reference.
+        inputnode's field of that name. Products: ``cord_dseg``, ``canal_dseg``,
+        ``totalspineseg_dseg``, ``disc_labels``, ``rootlets_dseg``. Files lie in the physical
+        space of `anat`; those on its grid, or on that of the cord reference, are not resampled.
+    origins : dict, optional
+        Product of `precomputed` → ``manual``, ``derivative``, or ``given`` (what is not named),
+        for the method and the figures.
     size : ImageSize, optional
         Of the image, for the memory that nodes ask for; that of a typical one if not given.
     name : str
@@ -80,7 +93,7 @@ def init_anat_cordref_wf(
     ------
     anat
         T2w or T1w image.
-    cord_dseg, totalspineseg_dseg, disc_labels, rootlets_dseg
+    cord_dseg, canal_dseg, totalspineseg_dseg, disc_labels, rootlets_dseg
         Given products whose files are known only at run time.
 
     Outputs
@@ -109,6 +122,12 @@ def init_anat_cordref_wf(
         The cord reference on the template's grid.
     registration_path
         ``disc`` or ``rootlet``.
+    cord_of_template, vertebral_levels_of_template, spinal_levels_of_template
+        Of the template, in the subject.
+    horn_left_ventral, horn_right_ventral, horn_left_dorsal, horn_right_dorsal, horns_dseg
+        Horns of the grey matter by the template's atlas: shares of each voxel, and labels.
+    csa_per_spinal_level
+        Cross-sectional area (mm²) by the template's spinal levels, TSV.
     evidence
         All evidence, with ``verdict`` and ``reasons``.
     figure_crop_box, figure_cord_mask, figure_spine, figure_rootlets, figure_overlay
@@ -125,12 +144,15 @@ def init_anat_cordref_wf(
     -----
     A field of the outputnode is Undefined, never missing, where a branch gives nothing.
     At run time an image that can't serve raises
-    :class:`spinalprep.errors.CordReferenceRejected`.
+    :class:`spinalprep.errors.CordReferenceRejected`, and a given file that can't be what it is
+    given for :class:`spinalprep.errors.InputImageError`.
     """
     precomputed = dict(precomputed or {})
     for product in precomputed.keys() - set(PRECOMPUTABLE):
         raise InputImageError(f'{product} can not be given; what can: {", ".join(PRECOMPUTABLE)}')
+    origins = dict.fromkeys(precomputed, 'given') | dict(origins or {})
     workflow = Workflow(name=name)
+    workflow.__desc__ = _description(origins)
     inputnode = pe.Node(niu.IdentityInterface(fields=['anat', *PRECOMPUTABLE]), name='inputnode')
     for product, path in precomputed.items():
         if path is not None:
@@ -140,10 +162,11 @@ def init_anat_cordref_wf(
 
     discover = init_discovery_wf(**common, cord_given='cord_dseg' in precomputed)
     segment = init_segmentation_wf(
-        modality=modality, **common, given=precomputed.keys() - {'rootlets_dseg'}
+        modality=modality, **common, given=precomputed.keys() & set(segmentation.GIVABLE)
     )
     rootlets = init_rootlets_wf(modality=modality, **common, given='rootlets_dseg' in precomputed)
     register = init_registration_wf(modality=modality, **common)
+    bring_maps = init_template_maps_wf(**common)
     examine = init_evidence_wf(
         modality=modality,
         policy=policy,
@@ -158,20 +181,29 @@ def init_anat_cordref_wf(
         ),
         name='conclude',
     )
-    given = [(product, f'inputnode.{product}') for product in PRECOMPUTABLE[:3]]
+    takers = {product: [segment] for product in segmentation.GIVABLE}
+    takers['cord_dseg'] = [discover, segment]
+    takers['rootlets_dseg'] = [rootlets]
+    notes = pe.Node(niu.Merge(len(PRECOMPUTABLE)), name='given_notes')
+    for place, product in enumerate(PRECOMPUTABLE, start=1):
+        if product in precomputed:
+            check = pe.Node(CheckGiven(product=product), name=f'given_{product}')
+            workflow.connect([
+                (inputnode, check, [('anat', 'anat'), (product, 'in_file')]),
+                (check, notes, [('note', f'in{place}')]),
+                *((check, taker, [('out_file', f'inputnode.{product}')])
+                  for taker in takers[product]),
+            ])  # fmt: skip
+            if product != 'cord_dseg':
+                workflow.connect(discover, 'outputnode.discovery_cord', check, 'cord_file')
     workflow.connect([
         # S2.1 → S2.2
-        (inputnode, discover, [
-            ('anat', 'inputnode.anat'),
-            ('cord_dseg', 'inputnode.cord_dseg'),
-        ]),
-        (inputnode, segment, given),
+        (inputnode, discover, [('anat', 'inputnode.anat')]),
         (discover, segment, [
             ('outputnode.cordref', 'inputnode.cordref'),
             ('outputnode.discovery_cord', 'inputnode.discovery_cord'),
         ]),
         # → S2.3
-        (inputnode, rootlets, [('rootlets_dseg', 'inputnode.rootlets_dseg')]),
         (discover, rootlets, [('outputnode.cordref', 'inputnode.cordref')]),
         (segment, rootlets, [
             ('outputnode.cord_dseg', 'inputnode.cord_dseg'),
@@ -189,6 +221,13 @@ def init_anat_cordref_wf(
             ('outputnode.rootlets_dseg', 'inputnode.rootlets_dseg'),
             ('outputnode.no_result', 'inputnode.rootlet_no_result'),
         ]),
+        (discover, bring_maps, [('outputnode.cordref', 'inputnode.cordref')]),
+        (segment, bring_maps, [('outputnode.csa_per_slice', 'inputnode.csa_per_slice')]),
+        (register, bring_maps, [
+            ('outputnode.warp_template2cordref', 'inputnode.warp_template2cordref'),
+            ('outputnode.valid_in_cordref', 'inputnode.valid_in_cordref'),
+            ('outputnode.evidence', 'inputnode.registration'),
+        ]),
         # verdict
         (discover, conclude, [
             ('outputnode.evidence', 'discovery'),
@@ -204,6 +243,8 @@ def init_anat_cordref_wf(
             ('outputnode.no_result', 'rootlets_no_result'),
         ]),
         (register, conclude, [('outputnode.evidence', 'registration')]),
+        (notes, conclude, [('out', 'given_notes')]),
+        (bring_maps, conclude, [('outputnode.status', 'template_maps')]),
         (discover, examine, [('outputnode.evidence', 'inputnode.discovery')]),
         (examine, conclude, [
             ('outputnode.numbers', 'numbers'),
@@ -216,11 +257,14 @@ def init_anat_cordref_wf(
         (register, outputnode, [
             (f'outputnode.{field}', field) for field in registration.OUTPUTS if field != 'evidence'
         ]),
+        (bring_maps, outputnode, [
+            (f'outputnode.{field}', field) for field in template_maps.OUTPUTS
+        ]),
         (conclude, outputnode, [('evidence', 'evidence')]),
     ])  # fmt: skip
     steps = (discover, segment, rootlets, register)
     _connect_from(workflow, steps, evidence.INPUTS, examine)
-    figures = init_reports_wf(policy=policy)
+    figures = init_reports_wf(policy=policy, origins=origins)
     _connect_from(workflow, steps, reports.INPUTS, figures)
     workflow.connect([
         (inputnode, figures, [('anat', 'inputnode.anat')]),
@@ -247,6 +291,30 @@ def _spine_status(segment: Workflow, precomputed: Mapping) -> str:
     if 'totalspineseg_dseg' in precomputed:
         return 'given'
     return 'computed' if segment.get_node('spine') else 'off'
+
+
+_IN_WORDS = {
+    'cord_dseg': 'cord mask',
+    'canal_dseg': 'canal mask',
+    'totalspineseg_dseg': 'map of TotalSpineSeg',
+    'disc_labels': 'disc labels',
+    'rootlets_dseg': 'rootlets',
+}
+_ORIGINS_IN_WORDS = {
+    'given': 'Given',
+    'manual': 'Corrected by hand',
+    'derivative': 'Taken from earlier results',
+}
+
+
+def _description(origins: Mapping[str, str]) -> str:
+    """What was not computed, in words."""
+    sentences = []
+    for origin, words in _ORIGINS_IN_WORDS.items():
+        named = [_IN_WORDS[name] for name in PRECOMPUTABLE if origins.get(name) == origin]
+        if named:
+            sentences.append(f'{words}, not computed: {", ".join(named)}.\n')
+    return ''.join(sentences)
 
 
 def _rootlets_plan(modality: str, policy: Policy, precomputed: Mapping) -> dict[str, str]:

@@ -7,6 +7,7 @@ from nipype.pipeline.engine import Workflow
 
 from spinalprep.demands import OWN, ImageSize, memory_gb
 from spinalprep.interfaces import sct
+from spinalprep.interfaces.given import CheckGiven
 from spinalprep.toolbox import Toolbox
 
 
@@ -19,7 +20,7 @@ def assign_memory(workflow: Workflow, toolbox: Toolbox, size: ImageSize) -> None
         Of one subject, or its part for the cord reference.
     toolbox : Toolbox
     size : ImageSize
-        Discovery sees the whole image, all other nodes the cropped one.
+        Discovery, and what checks given files, see the whole image, all others the cropped one.
     """
     for name in workflow.list_node_names():
         node = workflow.get_node(name)
@@ -29,6 +30,6 @@ def assign_memory(workflow: Workflow, toolbox: Toolbox, size: ImageSize) -> None
             command = interface._command
         if isinstance(interface, sct.DeepSeg):
             command = f'{command} {interface.inputs.task}'
-        whole = 'discovery_wf' in name.split('.')
+        whole = 'discovery_wf' in name.split('.') or isinstance(interface, CheckGiven)
         # Nipype has no setter for it
         node._mem_gb = memory_gb(toolbox.kind, command, size.whole if whole else size.cropped)

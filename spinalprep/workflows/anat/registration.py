@@ -18,7 +18,7 @@ from spinalprep.interfaces.registration import (
     SelectLandmarks,
 )
 from spinalprep.policy import Policy
-from spinalprep.products import PATHS
+from spinalprep.products import LANDMARKS, PATHS
 from spinalprep.toolbox import Toolbox
 
 OUTPUTS = (
@@ -42,8 +42,6 @@ TO_COMPARE = (
     'rootlet_used',
 )
 """What figures and evidence look at beside the products."""
-LANDMARKS = {'disc': 'disc_labels', 'rootlet': 'rootlets_dseg'}
-"""Path → product that its landmarks come from."""
 
 
 @tag('spinal.register')
@@ -133,7 +131,7 @@ rootlets; the path with the better evidence was taken.
     outputnode = pe.Node(niu.IdentityInterface(fields=[*OUTPUTS, *TO_COMPARE]), name='outputnode')
     template = pe.Node(
         ReadTemplate(
-            template=_template(policy, toolbox),
+            template=template_folder(policy, toolbox),
             template_identity=toolbox.template_identity,
             contrast={'T2w': 't2', 'T1w': 't1'}[modality],
         ),
@@ -181,8 +179,16 @@ rootlets; the path with the better evidence was taken.
     return workflow
 
 
-def _template(policy: Policy, toolbox: Toolbox) -> Path:
-    """The toolbox's template, which must be the one that the policy names."""
+def template_folder(policy: Policy, toolbox: Toolbox) -> Path:
+    """The toolbox's template, which must be the one that the policy names.
+
+    Raises
+    ------
+    PolicyError
+        If it isn't.
+    ToolboxError
+        If there is none.
+    """
     named = policy.registration.template
     if named != 'PAM50' and Path(named) != toolbox.template:
         raise PolicyError(

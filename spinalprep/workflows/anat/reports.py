@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import nipype.interfaces.utility as niu
@@ -16,7 +17,9 @@ from spinalprep.products import FIGURES, names
 _SHOWN = {
     'figure_crop_box': {'whole_image': 'in_file', 'discovery_cord': 'cord_file'},
     'figure_cord_mask': ('cordref', 'cord_dseg', 'vertebral_levels', 'csa_per_slice'),
-    'figure_spine': ('cordref', 'cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'disc_used'),
+    'figure_spine': (
+        'cordref', 'cord_dseg', 'canal_dseg', 'totalspineseg_dseg', 'disc_labels', 'disc_used',
+    ),
     'figure_rootlets': (
         'cordref', 'cord_dseg', 'rootlets_dseg', 'disc_labels', 'template_cord',
         'template_discs', 'template_rootlets',
@@ -34,7 +37,9 @@ INPUTS = tuple(dict.fromkeys(field for shown in _SHOWN.values() for field in sho
 
 
 @tag('spinal.report')
-def init_reports_wf(*, policy: Policy, name: str = 'reports_wf') -> Workflow:
+def init_reports_wf(
+    *, policy: Policy, origins: Mapping[str, str] | None = None, name: str = 'reports_wf'
+) -> Workflow:
     """Draw the figures beside the heavy steps.
 
     No other node depends on them, so one that fails stops nothing; and each hangs on what
@@ -51,6 +56,8 @@ def init_reports_wf(*, policy: Policy, name: str = 'reports_wf') -> Workflow:
     ----------
     policy : Policy
         Sections ``crop``, ``discover``, ``segmentation`` and ``verdict``: what bounds are drawn.
+    origins : dict, optional
+        Product → ``manual``, ``derivative`` or ``given``: what was not computed, for the titles.
     name : str
 
     Inputs
@@ -59,8 +66,9 @@ def init_reports_wf(*, policy: Policy, name: str = 'reports_wf') -> Workflow:
         The image as it was acquired; its name is the title.
     whole_image, discovery_cord
         The image, reoriented, and the cord found in it.
-    cordref, cord_dseg, vertebral_levels, csa_per_slice, totalspineseg_dseg, disc_labels,
-    rootlets_dseg, warp_template2cordref, warp_template2cordref_other, registration_path
+    cordref, cord_dseg, canal_dseg, vertebral_levels, csa_per_slice, totalspineseg_dseg,
+    disc_labels, rootlets_dseg, warp_template2cordref, warp_template2cordref_other,
+    registration_path
         Products.
     evidence
         Of the registration.
@@ -87,6 +95,7 @@ def init_reports_wf(*, policy: Policy, name: str = 'reports_wf') -> Workflow:
         'figure_overlay': reports.OverlayReport(bounds=policy.verdict),
     }
     for figure, interface in interfaces.items():
+        interface.inputs.marks = reports.marks_of(interface, origins or {})
         shown = _SHOWN[figure]
         fields = shown.items() if isinstance(shown, dict) else zip(shown, shown, strict=True)
         node = pe.Node(interface, name=f'{figure}_report')

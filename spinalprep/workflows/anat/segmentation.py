@@ -36,6 +36,7 @@ RESULTS = (
     'csa_per_level',
     'metrics',
 )
+GIVABLE = ('cord_dseg', 'canal_dseg', 'totalspineseg_dseg', 'disc_labels')
 NOTES = ('filled_discs', 'disc_no_result', 'spine_no_result')
 
 
@@ -70,8 +71,8 @@ def init_segmentation_wf(
     omp_nthreads : int
         Threads of one command.
     given : set of str
-        Of ``cord_dseg``, ``totalspineseg_dseg``, ``disc_labels``: those that come by the
-        inputnode instead of being computed.
+        Of ``cord_dseg``, ``canal_dseg``, ``totalspineseg_dseg``, ``disc_labels``: those that
+        come by the inputnode instead of being computed.
     name : str
 
     Inputs
@@ -80,7 +81,7 @@ def init_segmentation_wf(
         The cord reference.
     discovery_cord
         Cord found in the whole image.
-    cord_dseg, totalspineseg_dseg, disc_labels
+    cord_dseg, canal_dseg, totalspineseg_dseg, disc_labels
         Given products, in the space of the image.
 
     Outputs
@@ -110,13 +111,12 @@ def init_segmentation_wf(
     workflow = Workflow(name=name)
     workflow.__desc__ = _description(policy, toolbox, given, runs_spine)
     inputnode = pe.Node(
-        niu.IdentityInterface(
-            fields=['cordref', 'discovery_cord', 'cord_dseg', 'totalspineseg_dseg', 'disc_labels']
-        ),
+        niu.IdentityInterface(fields=['cordref', 'discovery_cord', *GIVABLE]),
         name='inputnode',
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=[*RESULTS, *NOTES]), name='outputnode')
     cord = pe.Node(CheckCord(), name='cord')
+    canal = pe.Node(niu.IdentityInterface(fields=['canal_file']), name='canal_buffer')
     spine_map = pe.Node(niu.IdentityInterface(fields=['labels_file']), name='spine_buffer')
     discs = pe.Node(NumberedDiscs(), name='discs')
     split = pe.Node(SplitSpineMap(), name='split')
@@ -166,7 +166,13 @@ def init_segmentation_wf(
             (segment, cord, [('out_file', 'in_file')]),
         ])  # fmt: skip
 
-    # 3. levels on the cord, and what all of it measures
+    # 3. the canal: given, or of the map
+    if 'canal_dseg' in given:
+        _connect_given(workflow, inputnode, 'canal_dseg', canal, 'canal_file')
+    elif has_map:
+        workflow.connect([(split, canal, [('canal_file', 'canal_file')])])
+
+    # 4. levels on the cord, and what all of it measures
     all_discs = pe.Node(FillDiscGaps(), name='all_discs')
     levels = pe.Node(
         sct.LabelVertebrae(
@@ -189,13 +195,9 @@ def init_segmentation_wf(
     if has_map:
         workflow.connect([
             (spine_map, split, [('labels_file', 'labels_file')]),
-            (split, summarise, [('canal_file', 'canal_file')]),
             (spine_map, summarise, [('labels_file', 'labels_file')]),
             (spine_map, outputnode, [('labels_file', 'totalspineseg_dseg')]),
-            (split, outputnode, [
-                ('canal_file', 'canal_dseg'),
-                ('vertebrae_file', 'vertebral_labels'),
-            ]),
+            (split, outputnode, [('vertebrae_file', 'vertebral_labels')]),
         ])  # fmt: skip
     workflow.connect([
         (inputnode, levels, [('cordref', 'in_file')]),
@@ -205,9 +207,11 @@ def init_segmentation_wf(
         (all_discs, levels, [('out_file', 'disc_file'), ('no_result', 'reason')]),
         (cord, shape, [('out_file', 'in_file')]),
         (cord, summarise, [('out_file', 'cord_file')]),
+        (canal, summarise, [('canal_file', 'canal_file')]),
         (shape, summarise, [('csv_file', 'csv_file')]),
         (discs, summarise, [('out_file', 'disc_file')]),
         (cord, outputnode, [('out_file', 'cord_dseg')]),
+        (canal, outputnode, [('canal_file', 'canal_dseg')]),
         (levels, outputnode, [('labeled_file', 'vertebral_levels')]),
         (discs, outputnode, [('out_file', 'disc_labels'), ('no_result', 'disc_no_result')]),
         (all_discs, outputnode, [('filled', 'filled_discs')]),
@@ -284,13 +288,11 @@ def _connect_given(
 def _description(policy: Policy, toolbox: Toolbox, given: Set[str], runs_spine: bool) -> str:
     """The method in words."""
     sentences = []
-    if 'cord_dseg' in given:
-        sentences.append('The cord mask was given.')
-    elif policy.segmentation.cord_method == 'totalspineseg':
-        sentences.append('The cord was taken from the map of TotalSpineSeg.')
-    else:
+    if 'cord_dseg' not in given:
         sentences.append(
-            'The cord was segmented with the contrast-agnostic model of `sct_deepseg`.'
+            'The cord was taken from the map of TotalSpineSeg.'
+            if policy.segmentation.cord_method == 'totalspineseg'
+            else 'The cord was segmented with the contrast-agnostic model of `sct_deepseg`.'
         )
     if runs_spine:
         sentences.append(
