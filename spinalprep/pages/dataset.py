@@ -27,6 +27,8 @@ MAIN = (
 """Columns that are always shown; others where one of them is not PASS."""
 
 THUMBNAILS = ('figure_cord_mask', 'figure_overlay')
+FIRST_FIGURE = 'figure_crop_box'
+"""Thumbnail of a subject that has not come as far as those."""
 
 PLAIN = ('participant_id', 'session_id', 'status', 'verdict', 'source', 'path', 'reasons')
 """Columns of the table before the numbers."""
@@ -85,7 +87,8 @@ def columns() -> dict[str, tuple[str, str]]:
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    label = label_of(record['subject'], record['session'])
+    label, figures = label_of(record['subject'], record['session']), record['figures']
+    shown = [name for name in THUMBNAILS if figures.get(name)] or [FIRST_FIGURE]
     return {
         'label': label,
         'participant': f'sub-{record["subject"]}',
@@ -95,8 +98,8 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         'page': f'{label}.html',
         'figures': [
             {'name': name, 'title': TITLES[name], 'path': path}
-            for name in THUMBNAILS
-            for path in record['figures'].get(name, ())[:1]
+            for name in shown
+            for path in figures.get(name, ())[:1]
         ],
         'numbers': numbers_of(record),
     }

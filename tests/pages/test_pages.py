@@ -14,7 +14,7 @@ import pytest
 from spinalprep.cli.main import main
 from spinalprep.errors import ExitCode
 from spinalprep.pages import write_dataset_page, write_subject_page
-from spinalprep.pages.dataset import columns, descriptions
+from spinalprep.pages.dataset import columns, content, descriptions
 from spinalprep.pages.references import cited, references
 from spinalprep.pages.write import read_records
 from spinalprep.products import FIGURES
@@ -125,6 +125,28 @@ def test_the_page_of_the_dataset_holds_all_rows(made):
     assert grades['sub-11_ses-a'] == 'WARN'
     assert grades['sub-13'] == 'rejected'
     assert {'cord_snr'} < {column['name'] for column in data['columns'] if column['main']}
+
+
+def test_a_subject_that_came_not_far_shows_how_far(made):
+    record = next(r for r in read_records(made) if len(r['figures']) == len(FIGURES))
+    crop = {'figure_crop_box': record['figures']['figure_crop_box']}
+    for figures, names in (
+        (record['figures'], ['figure_cord_mask', 'figure_overlay']),
+        (crop, ['figure_crop_box']),
+        ({}, []),
+    ):
+        (row,) = content([{**record, 'figures': figures}], 'ds')['data']['rows']
+        assert [figure['name'] for figure in row['figures']] == names
+
+
+def test_names_of_commands_are_set_as_such(layout):
+    path = layout.record('sub-01')
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {'method': 'Found by `sct_deepseg` <b>.'}))
+    (known,) = (r for r in read_records(layout) if r['subject'] == '01')
+    write_subject_page(layout, known)
+    text = (layout.derivatives / 'sub-01.html').read_text(encoding='utf-8')
+    assert '<p>Found by <code>sct_deepseg</code> &lt;b&gt;.</p>' in text
 
 
 def write_again(layout):
