@@ -32,7 +32,7 @@ PATIENCE_S = 600
 """Longer than anything takes that comes at all, also on a busy machine."""
 
 RUNS, WAITS = ('RUNNING',), ('PENDING',)
-LIVES = ('PENDING', 'RUNNING', 'COMPLETING', 'CONFIGURING', 'SUSPENDED')
+LIVES = ('PENDING', 'CONFIGURING', 'RUNNING')
 
 
 class Job(NamedTuple):
