@@ -135,6 +135,11 @@ def with_canal(labels: np.ndarray, canal: np.ndarray) -> np.ndarray:
     labels : ndarray of int
     canal : ndarray of bool
         The cord included; it takes nothing from cord, vertebrae and discs.
+
+    Examples
+    --------
+    >>> with_canal(np.array([1, 2, 2, 0, 11]), np.array([True, True, False, True, True]))
+    array([ 1,  2,  0,  2, 11])
     """
     rest = np.where(labels == CANAL, 0, labels)
     return np.where((rest == 0) & canal, CANAL, rest)
