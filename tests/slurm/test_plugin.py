@@ -12,7 +12,7 @@ from nipype.utils.filemanip import loadpkl
 
 from spinalprep.crashes import read_crashes
 from spinalprep.plugins import GuardedSLURM
-from tests.slurm.conftest import OUT_OF_MEMORY, RUNS, WAITS, meanwhile
+from tests.slurm.conftest import OUT_OF_MEMORY, WAITS, meanwhile
 
 pytestmark = pytest.mark.slurm
 
@@ -259,4 +259,4 @@ def test_what_it_leaves_in_the_working_folder(cluster, graph, tmp_path):
     left = list((tmp_path / 'work/two/_slurm').rglob('*'))
     assert not [path for path in left if path.is_file() and path.name != 'lock']
     assert not os.environ.get('LOGNAME')
-    assert not cluster.jobs(states=(*RUNS, *WAITS))
+    cluster.wait_for_the_end()
