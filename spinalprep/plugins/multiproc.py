@@ -27,6 +27,9 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializ
 from spinalprep.errors import WorkerKilled
 from spinalprep.processes import die_with_parent, process_context
 
+ALIVE_S = 1.0
+"""Seconds after which we look whether the workers, of which there is no news, still live."""
+
 LIGHT_S = 1.0
 """Seconds that are taken for a node without a time limit."""
 
@@ -109,8 +112,12 @@ class GuardedMultiProc(MultiProcPlugin):
         news = [ours for _, ours, _ in self._workers.values()]
         while news and self._to_import and not wait(news, 0):
             import_module(self._to_import.popleft())
-        if news:
-            wait(news)
+        # what a killed worker has started may still hold its end: then no news ever comes
+        while news and not wait(news, ALIVE_S) and self._all_alive():
+            pass
+
+    def _all_alive(self) -> bool:
+        return all(worker.is_alive() for worker, _, _ in self._workers.values())
 
     def _generate_dependency_list(self, graph):
         super()._generate_dependency_list(graph)

@@ -37,6 +37,20 @@ def knows(x, module):
     return module in sys.modules
 
 
+def orphaning(x, note):
+    import os
+    import signal
+    import time
+
+    child = os.fork()
+    if child == 0:
+        time.sleep(120)
+        os._exit(0)
+    with open(note, 'w') as stream:
+        stream.write(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def unpicklable(x):
     return lambda: x
 
@@ -99,6 +113,14 @@ def test_a_killed_worker_fails_its_node_and_no_other(graph, tmp_path):
     assert crash.node == 'two.a1'
     assert crash.error == 'spinalprep.errors.WorkerKilled'
     assert 'it asked for 3 GB. Raise --mem, or lower --nprocs' in crash.message
+
+
+def test_what_a_killed_worker_leaves_behind_is_not_waited_for(graph, tmp_path):
+    note = tmp_path / 'child'
+    graph.add_nodes([node('c1', orphaning, ('x', 'note'), x=1, note=str(note))])
+    with pytest.raises(RuntimeError, match='probably because memory ran out'):
+        run(graph)
+    os.kill(int(note.read_text()), signal.SIGKILL)  # it is there
 
 
 def test_a_result_that_can_not_be_sent_fails_its_node(graph, tmp_path):
