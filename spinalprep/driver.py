@@ -13,7 +13,7 @@ from pathlib import Path
 from spinalprep import __version__, atomic, runs
 from spinalprep.locks import Held, held
 from spinalprep.pages import write_dataset_page
-from spinalprep.record import COMPLETED, Record, last_status
+from spinalprep.record import COMPLETED, Record
 from spinalprep.runs import Run
 from spinalprep.selection import Target
 from spinalprep.sidebyside import side_by_side
@@ -140,8 +140,8 @@ def _reusable(target: Target, run: Run) -> Record | None:
 
 
 def _completed(target: Target, run: Run) -> bool:
-    """Whether the last run of a subject completed, by its record."""
-    return last_status(run.layout.record(target.label)) == COMPLETED
+    """Whether the last run of a subject completed."""
+    return run.layout.last_status(target.label) == COMPLETED
 
 
 def _run_once(target: Target, run: Run, listeners: Listeners, *, wait: bool = False) -> Record:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from spinalprep import atomic
 from spinalprep.products import STEP
+from spinalprep.record import FAILED
 
 PIPELINE_FOLDER = 'spinalfmriprep'
 """Folder below ``derivatives/`` that the steps of the pipeline share."""
@@ -80,6 +82,15 @@ class Layout:
     def state(self, label: str) -> Path:
         """What is being done for a subject and session, while it is run."""
         return self.logs / label / 'state.json'
+
+    def last_status(self, label: str) -> str | None:
+        """How the last run of a subject and session ended; None where that can't be read.
+
+        One that was killed left its state behind, beside the record of a run before it: it failed.
+        """
+        if self.state(label).exists():
+            return FAILED
+        return atomic.read_json(self.record(label)).get('status')
 
     def crash_report(self, label: str) -> Path:
         """What failed and what to do, in words, where a subject failed."""

@@ -116,14 +116,6 @@ def label_of(subject: str, session: str | None) -> str:
     return f'sub-{subject}' + (f'_ses-{session}' if session else '')
 
 
-def last_status(path: Path) -> str | None:
-    """How the run that wrote a record ended; None where there is no record that can be read."""
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))['status']
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def problems_of(record: Any) -> list[str]:
     """What of a record's content does not fit the schema, in words.
 

@@ -159,6 +159,8 @@ class Run:
     def last_result(self, target: Target) -> Record | None:
         """The record of a subject's last run, where it still holds."""
         layout = self.layout
+        if layout.state(target.label).exists():
+            return None  # a later run was killed, which may have touched anything
         return unchanged(layout.record(target.label), layout.derivatives, **self.decided(target))
 
     def template_grid(self) -> dict[str, Any] | None:

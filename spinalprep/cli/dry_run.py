@@ -17,7 +17,7 @@ from spinalprep.demands import ImageSize
 from spinalprep.errors import ExitCode, InputImageError, ToolboxError
 from spinalprep.estimates import Estimate, estimate
 from spinalprep.ranking import describe
-from spinalprep.record import COMPLETED, last_status
+from spinalprep.record import COMPLETED
 from spinalprep.runs import Run
 from spinalprep.selection import Candidate, Target
 
@@ -96,7 +96,7 @@ def _decision(target: Target, source: Source, run: Run | None, again: str) -> tu
     """Whether a subject would run, and why."""
     if not target.candidates:
         return False, f'{"rejected" if target.asked else "skipped"}, {target.why_skipped}'
-    last = last_status(source.layout.record(target.label))
+    last = source.layout.last_status(target.label)
     if last is None:
         return True, 'runs, it has no record yet'
     if last != COMPLETED:

@@ -214,6 +214,11 @@ def test_what_is_complete_and_unchanged_is_not_run_again(world, capsys, monkeypa
     (world / 'policy.yaml').write_text('crop: {anterior_mm: 50}\n')
     assert run_again('--policy', 'policy.yaml') == ['sub-01', 'sub-02', 'sub-03']
     assert run_again('--policy', 'policy.yaml', '--force') == ['sub-01', 'sub-02', 'sub-03']
+    killed = world / f'out/logs/{STEP}/ds/sub-01/state.json'
+    for options in ([], ['--rerun-failed']):
+        killed.write_text('{"substep": "S2.4", "since": "then"}')
+        assert run_again('--policy', 'policy.yaml', *options) == ['sub-01', 'sub-02']
+        assert not killed.exists()
 
 
 def test_working_files_are_removed_where_it_is_asked_for(world):
