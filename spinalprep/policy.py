@@ -197,7 +197,7 @@ class TimeLimits:
     """Seconds after which a command is stopped, with all that it started."""
 
     spinalcord: int = _key(7200, 'Cord segmentation.')
-    spine: int = _key(14400, 'TotalSpineSeg.')
+    spine: int = _key(12600, 'TotalSpineSeg.')
     rootlets: int = _key(7200, 'Rootlet segmentation.')
     registration: int = _key(7200, 'One registration path.')
     other: int = _key(1800, 'Any other command.')
