@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from spinalprep.errors import NothingToRunError
 from spinalprep.exclusions import Exclusion
 from spinalprep.filters import Filter
 from spinalprep.ranking import rank
+
+_Key = tuple[str, str | None]
+"""Subject and session."""
 
 
 def select(
@@ -68,11 +72,12 @@ def select(
     if subjects is not None:
         wanted = {match_label(label, known) or normalise(label): True for label in subjects}
     sessions = None if sessions is None else list(sessions)
+    files = _files(bids_dir, [label for label in wanted if label in known])
     targets: list[Target] = []
     for subject in sorted(wanted):
         found = []
         for target in _targets(bids_dir, subject, sessions):
-            images = [] if target.note else _images(bids_dir, target)
+            images = [] if target.note else files[subject, target.session]
             candidates, dropped = [], []
             for path in images:
                 result = _judge(target, path, bids_dir, modalities, exclusions, filters)
@@ -139,22 +144,24 @@ def _targets(bids_dir: Path, subject: str, asked: Sequence[str | int] | None) ->
     return [targets[name] for name in sorted(targets)]
 
 
-def _images(bids_dir: Path, target: Target) -> list[Path]:
-    """Images in the ``anat`` folder of a subject and session; no other folder is looked into.
+def _files(bids_dir: Path, subjects: Sequence[str]) -> Mapping[_Key, list[Path]]:
+    """Images in the ``anat`` folders, by subject and session."""
+    from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
-    An index of the whole dataset, such as PyBIDS makes, takes a minute for 10,000 subjects.
-    """
-    folder = bids_dir / f'sub-{target.subject}'
-    if target.session is not None:
-        folder /= f'ses-{target.session}'
-    try:
-        found = sorted(os.scandir(folder / 'anat'), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [
-        Path(entry.path)
-        for entry in found
-        if entry.name.endswith(('.nii', '.nii.gz'))
-        and not entry.name.startswith('.')
-        and not entry.is_dir()
-    ]
+    found: dict[_Key, list[Path]] = defaultdict(list)
+    if not subjects:
+        return found
+    # walk through nothing but the anat folders of the subjects asked for
+    labels = '|'.join(re.escape(label) for label in subjects)
+    others = re.compile(rf'^/(?!sub-(?:{labels})(?:/|$))')
+    not_anat = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?(?!anat(?:/|$)|ses-)[^/]')
+    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others, not_anat])
+    layout = BIDSLayout(bids_dir, validate=False, derivatives=False, indexer=indexer)
+    for name in sorted(layout.files):
+        # PyBIDS reads entities from the folders above the dataset, too: only ours count
+        parts = Path(name).relative_to(bids_dir).parts
+        if not name.endswith(('.nii', '.nii.gz')) or parts[-2] != 'anat':
+            continue
+        session = parts[1][4:] if parts[1].startswith('ses-') else None
+        found[parts[0][4:], session].append(Path(name))
+    return found
