@@ -11,6 +11,7 @@ import gzip
 import os
 import pickle
 import pickletools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def follow(folder: Path) -> int:
     names = {
         old + os.sep: new + os.sep for old, new in zip(before, here, strict=True) if old != new
     }
-    # killed between two of them we begin again: what is changed already stays as it is
+    # killed between two of them we begin again: what is changed already has no old name any more,
+    # for a name counts only where it begins
     changed = sum(_rename(path, names) for path in folder.rglob('result_*.pklz')) if names else 0
     atomic.write_text(marker, '\n'.join(here) + '\n')
     return changed
@@ -60,13 +62,13 @@ def _rename(path: Path, names: Mapping[str, str]) -> bool:
 
 
 def replace_texts(content: bytes, names: Mapping[str, str]) -> bytes:
-    """Replace parts of the texts in a pickle, without loading what it holds.
+    """Replace beginnings of paths in the texts of a pickle, without loading what it holds.
 
     Parameters
     ----------
     content : bytes
     names : mapping
-        Part of a text → what stands there instead.
+        Beginning of a path, absolute → what stands there instead.
 
     Returns
     -------
@@ -78,6 +80,8 @@ def replace_texts(content: bytes, names: Mapping[str, str]) -> bytes:
     >>> pickle.loads(replace_texts(pickle.dumps(['/a/x', '/b/x']), {'/a/': '/longer/'}))
     ['/longer/x', '/b/x']
     """
+    old = '|'.join(map(re.escape, sorted(names, key=len, reverse=True)))
+    begins = re.compile(rf'(?<![\w./-])(?:{old})')
     parts = list(pickletools.genops(content))
     ends = [*(start for _, _, start in parts[1:]), len(content)]
     found, new = False, bytearray()
@@ -86,8 +90,7 @@ def replace_texts(content: bytes, names: Mapping[str, str]) -> bytes:
             continue  # only says how much may be read at once
         text = value
         if code.name in _TEXTS:
-            for old, instead in names.items():
-                text = text.replace(old, instead)
+            text = begins.sub(lambda match: names[match.group()], value)
         if text == value:
             new += content[start:end]
         else:

@@ -23,6 +23,9 @@ ENTITY_ORDER = (
 )  # fmt: skip
 """Entities that a derivative takes over from its source, in BIDS order."""
 
+_NEVER_OF_ANATOMY = ('task', 'dir')
+"""Entities that only functional and diffusion images have."""
+
 _BIDS_ORDER = (
     *ENTITY_ORDER[:-1], 'hemi', 'from', 'to', 'mode', 'space', 'chunk', 'atlas', 'seg', 'scale',
     'res', 'label', 'desc',
@@ -155,33 +158,30 @@ def sidecar_name(name: str) -> str:
     return f'{name}.json'
 
 
-def is_product_file(name: str, entities: Mapping[str, str]) -> bool:
-    """Whether a file name is that of a product, or its sidecar, of this subject and session.
+def product_of(name: str, entities: Mapping[str, str], template: str = 'PAM50') -> Product | None:
+    """The product whose file, or sidecar, of this subject and session has that name, if any.
 
     Both schemes are known, and other entities of the anatomy are free: a product of an anatomy
-    that was chosen earlier, or under its other name, is recognised too.
+    that was chosen earlier, or under its other name, is recognised too. Files of later steps and
+    of other software in the same folders are not.
     """
-    return product_of(name, entities) is not None
-
-
-def product_of(name: str, entities: Mapping[str, str]) -> Product | None:
-    """The product whose file, or sidecar, of this subject and session has that name, if any."""
-    return _matching(WRITTEN, name, entities)
+    return _matching(WRITTEN, name, entities, template)
 
 
 def figure_of(name: str, entities: Mapping[str, str]) -> Product | None:
     """The figure whose file of this subject and session has that name, if any."""
-    return _matching(FIGURES, name, entities)
+    return _matching(FIGURES, name, entities, '')
 
 
-def _matching(items: Iterable[Product], name: str, entities: Mapping[str, str]) -> Product | None:
+def _matching(
+    items: Iterable[Product], name: str, entities: Mapping[str, str], template: str
+) -> Product | None:
     stem = source_stem({key: entities.get(key, '') for key in ('sub', 'ses')})
-    free = '|'.join(key for key in ENTITY_ORDER if key not in ('sub', 'ses'))
+    free = '|'.join(key for key in ENTITY_ORDER if key not in ('sub', 'ses', *_NEVER_OF_ANATOMY))
     fields = {
         'source': f'{re.escape(stem)}(?:_(?:{free})-[A-Za-z0-9+]+)*',
         'modality': '(?:T1w|T2w)',
-        # a space of the subject is no template
-        'template': '(?!(?:T1w|T2w|cordref)_)[A-Za-z0-9]+',
+        'template': re.escape(template),
         'path': f'(?:{"|".join(PATHS)})',
     }
     # in BIDS order it stands among the product's own

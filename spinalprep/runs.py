@@ -203,7 +203,7 @@ class Run:
             path.relative_to(root).as_posix()
             for name in {item.folder for item in products.WRITTEN}
             for path in (folder / name).glob('*')
-            if path.suffix != '.json' and naming.is_product_file(path.name, entities)
+            if path.suffix != '.json' and naming.product_of(path.name, entities)
         )
 
 

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Working folders that were moved."""
 
+import pickle
+
 import nipype.interfaces.utility as niu
 import nipype.pipeline.engine as pe
+import pytest
 
-from spinalprep.moved import follow
+from spinalprep.moved import follow, replace_texts
 
 
 def write(text):
@@ -65,3 +68,21 @@ def test_a_link_to_the_folder_counts_as_a_name_of_it(tmp_path):
     link.unlink()
     link.symlink_to(moved)
     assert follow(link) >= 3
+
+
+@pytest.mark.parametrize(
+    ('names', 'before', 'after'),
+    [
+        # the old name is the end of the new one: what was changed already stays as it is
+        ({'/out/work/': '/data/out/work/'}, '/out/work/f', '/data/out/work/f'),
+        ({'/out/work/': '/data/out/work/'}, '/data/out/work/f', '/data/out/work/f'),
+        # a name with a link in it is the end of the one without
+        (
+            {'/scratch/me/w/': '/project/w/', '/lustre/scratch/me/w/': '/gpfs/project/w/'},
+            '/lustre/scratch/me/w/f',
+            '/gpfs/project/w/f',
+        ),
+    ],
+)
+def test_only_whole_names_are_replaced(names, before, after):
+    assert pickle.loads(replace_texts(pickle.dumps([before]), names)) == [after]  # noqa: S301

@@ -11,7 +11,6 @@ from spinalprep.naming import (
     SCHEMES,
     figure_of,
     file_name,
-    is_product_file,
     location,
     product_of,
     sidecar_name,
@@ -44,7 +43,10 @@ BIDS_NAMES = {
     'figure_overlay': 'figures/sub-01_desc-overlay_T2w.gif',
 }
 
-EVERYTHING = dict.fromkeys(naming.ENTITY_ORDER, 'x1') | {'sub': '01', 'ses': 'a'}
+EVERYTHING = {key: 'x1' for key in naming.ENTITY_ORDER if key not in naming._NEVER_OF_ANATOMY} | {
+    'sub': '01',
+    'ses': 'a',
+}
 SUBJECTS = [{'sub': '01'}, {'sub': '01', 'ses': 'a', 'acq': 'sag', 'run': '1'}, EVERYTHING]
 ALL = (*WRITTEN, *FIGURES)
 
@@ -98,13 +100,13 @@ def test_names_lead_back_to_their_products(scheme, entities, contrast):
         for item in WRITTEN:
             name = file_name(item, entities, contrast, scheme=scheme, path=path)
             assert product_of(name, here) is item
-            assert is_product_file(sidecar_name(name), here)
+            assert product_of(sidecar_name(name), here)
             assert figure_of(name, here) is None
         for item in FIGURES:
             name = file_name(item, entities, contrast, scheme=scheme)
             assert figure_of(name, here) is item
             assert figure_of(f'{name}.json', here) is None
-            assert not is_product_file(name, here)
+            assert product_of(name, here) is None
 
 
 @pytest.mark.parametrize('scheme', SCHEMES)
@@ -131,7 +133,13 @@ def test_names_are_recognised_only_for_their_subject(item, scheme):
         'sub-01_label-SC_mask.nii.gz',
         'sub-01_space-T2w_seg-mine_dseg.nii.gz',
         'sub-01_space-PAM50_seg-vertebrae_dseg.nii.gz',
+        'sub-01_from-bold_to-cordref_warp.nii.gz',
+        'sub-01_task-rest_run-1_from-boldref_to-cordref_warp.nii.gz',
+        'sub-01_task-rest_from-cordref_to-PAM50_warp.nii.gz',
+        'sub-01_from-MNI152NLin2009cAsym_to-T1w_mode-image_xfm.nii.gz',
+        'sub-01_from-fsnative_to-T1w_mode-image_xfm.json',
+        'sub-01_space-MNI_desc-cordref_T2w.nii.gz',
     ],
 )
 def test_other_files_are_not_ours(name):
-    assert not is_product_file(name, {'sub': '01'})
+    assert product_of(name, {'sub': '01'}) is None

@@ -15,6 +15,7 @@ from spinalprep.check.findings import Findings, Problem
 from spinalprep.check.together import judge_together
 from spinalprep.errors import NothingToRunError
 from spinalprep.layout import Layout
+from spinalprep.locks import is_held
 from spinalprep.products import STEP
 from spinalprep.record import COMPLETED, FAIL, WARN, label_of, problems_of
 
@@ -83,6 +84,12 @@ def _check_dataset(out: Path, folder: Path, findings: Findings) -> None:
             'its subjects have names of different schemes; run all of them with one --output-names'
         )
         findings.warnings.append(Problem(folder, text))
+    layout = Layout(out, folder.name, 'run')
+    for label in sorted(selected.keys() | found):
+        # whoever ends in order takes it away
+        if layout.state(label).exists() and not is_held(layout.lock(label)):
+            text = 'its last run was killed, and may have touched anything: run it again'
+            findings.problems.append(Problem(layout.state(label), text, label))
     for label in selected.keys() - found:
         text = f'{label} was selected and has no record: run it again'
         findings.problems.append(Problem(folder / f'{label}.json', text, label))
@@ -168,7 +175,10 @@ def _product_problems(
 def _place(root: Path, item: products.Product, record: Mapping[str, Any]) -> Path:
     """Where a product or figure would lie."""
     source, scheme = record['source'], record['output_names']
-    return root / naming.location(item, source['entities'], source['modality'], scheme=scheme)
+    other = (record.get('registration') or {}).get('other') or products.PATHS[0]
+    return root / naming.location(
+        item, source['entities'], source['modality'], scheme=scheme, path=other
+    )
 
 
 def _unlisted(root: Path, record: Mapping[str, Any]) -> Iterator[Path]:
@@ -178,7 +188,7 @@ def _unlisted(root: Path, record: Mapping[str, Any]) -> Iterator[Path]:
     known |= {path.with_name(naming.sidecar_name(path.name)) for path in known}
     for folder in sorted({item.folder for item in products.WRITTEN}):
         for path in sorted((root / naming.subject_folder(entities) / folder).glob('*')):
-            if path not in known and naming.is_product_file(path.name, entities):
+            if path not in known and naming.product_of(path.name, entities):
                 yield path
 
 

@@ -25,7 +25,14 @@ from spinalprep import atomic
 from spinalprep.errors import SCTOutputError
 from spinalprep.interfaces.sct.base import RECORD_FILE
 from spinalprep.lookup import label_table
-from spinalprep.naming import SCHEMES, is_product_file, location, sidecar_name, subject_folder
+from spinalprep.naming import (
+    SCHEMES,
+    location,
+    product_of,
+    sidecar_name,
+    source_uri,
+    subject_folder,
+)
 from spinalprep.products import (
     FIGURES,
     LABEL_TABLES,
@@ -216,7 +223,7 @@ class SaveDerivatives(BaseInterface):
             item,
             self.inputs.provenance,
             written={
-                name: f'bids::{place.relative_to(self._root)}'
+                name: source_uri(place, self._root, name='')
                 for name, place in self._written.items()
             },
             path=path,
@@ -232,7 +239,8 @@ class SaveDerivatives(BaseInterface):
         for folder in {self._folder / item.folder for item in WRITTEN}:
             for path in folder.glob('*'):
                 # by its place, too: some names are the same in both schemes
-                if path not in kept and is_product_file(path.name, self.inputs.entities):
+                ours = product_of(path.name, self.inputs.entities, self.inputs.template)
+                if ours and path not in kept:
                     path.unlink()
             with suppress(OSError):  # not empty, or not there
                 folder.rmdir()

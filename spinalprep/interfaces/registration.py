@@ -66,8 +66,9 @@ class ReadTemplate(SimpleInterface):
         self._results['disc_file'] = str(files[PART_IDS['disc']])
         if PART_IDS['rootlets_mid'] in files:
             self._results['rootlet_file'] = str(files[PART_IDS['rootlets_mid']])
-        if PART_IDS['rootlets'] in files:
-            self._results['rootlets_map_file'] = str(files[PART_IDS['rootlets']])
+        rootlets = files.get(PART_IDS['rootlets'])
+        if rootlets is not None and rootlets.is_file():  # for evidence alone
+            self._results['rootlets_map_file'] = str(rootlets)
         return runtime
 
 

@@ -74,9 +74,6 @@ def citation_files(records: Iterable[Mapping[str, Any]], dataset: str) -> tuple[
 def _happened(record: Mapping[str, Any]) -> list[str]:
     """What the graph left open, and the record knows."""
     sentences = []
-    given = record['precomputed']
-    if given:
-        sentences.append(f'Given instead of computed: {", ".join(sorted(given))}.')
     if record['rootlets']['status'] in ('not eligible', 'failed'):
         sentences.append(f'There were no rootlets: {record["rootlets"]["reason"]}.')
     path, other = (record['registration'].get(key) for key in ('path', 'other'))

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 _NETWORKS = {
     'spinalcord': 'contrast_agnostic',
+    'contrast_agnostic': 'contrast_agnostic',
     'spine': 'totalspineseg',
     'rootlet': 'rootlets',
 }
@@ -41,10 +42,9 @@ def cited(record: Mapping[str, Any]) -> list[str]:
         return list(keys)
     keys.add('sct')
     tasks = {
-        word
+        _task(command['argv'])
         for command in record['commands']
-        if command.get('command') == 'sct_deepseg'
-        for word in command.get('argv', ())
+        if command.get('command') == 'sct_deepseg' and command.get('argv')
     }
     keys |= {key for word, key in _NETWORKS.items() if any(word in task for task in tasks)}
     path = record['registration'].get('path')
@@ -56,6 +56,21 @@ def cited(record: Mapping[str, Any]) -> list[str]:
     if levels.get('status') == 'computed':
         keys.add('spinal_levels')
     return [key for key in table() if key in keys]
+
+
+def _task(argv: Sequence[str]) -> str:
+    """Task of a command line of ``sct_deepseg``, in the form of any version.
+
+    Examples
+    --------
+    >>> _task(['/opt/spinalcordtoolbox/bin/sct_deepseg', '-task', 'totalspineseg', '-i', 'x'])
+    'totalspineseg'
+    >>> _task(['apptainer', 'exec', 'sct.sif', 'sct_deepseg', 'rootlets', '-i', 'spine/x'])
+    'rootlets'
+    """
+    names = [word.rpartition('/')[2] for word in argv]
+    rest = [word for word in argv[names.index('sct_deepseg') + 1 :] if word != '-task']
+    return rest[0] if rest else ''
 
 
 def references(keys: Iterable[str]) -> list[dict[str, str]]:

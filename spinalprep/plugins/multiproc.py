@@ -13,7 +13,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from traceback import format_exception
@@ -111,7 +111,8 @@ class GuardedMultiProc(MultiProcPlugin):
         """Return as soon as a node has ended; make use of the time until then."""
         news = [ours for _, ours, _ in self._workers.values()]
         while news and self._to_import and not wait(news, 0):
-            import_module(self._to_import.popleft())
+            with suppress(Exception):  # the node that needs it will tell
+                import_module(self._to_import.popleft())
         # what a killed worker has started may still hold its end: then no news ever comes
         while news and not wait(news, ALIVE_S) and self._all_alive():
             pass

@@ -13,6 +13,7 @@ from PIL import Image
 
 from spinalprep.check import check
 from spinalprep.errors import NothingToRunError
+from spinalprep.locks import held
 from spinalprep.naming import sidecar_name
 from spinalprep.products import FIGURES, WRITTEN
 from tests.check.conftest import path_of, rewrite
@@ -208,6 +209,17 @@ def test_every_selected_subject_is_accounted_for(layout):
     assert 'no record' in problem.text
     layout.record('sub-02_ses-a').write_text('{"half')
     assert 'can not be read' in the_problem(layout).text
+
+
+def test_a_subject_whose_last_run_was_killed_is_named(layout):
+    state = layout.state('sub-01')
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text('{"substep": "S2.4", "since": "then"}')
+    problem = the_problem(layout)
+    assert problem.path == state
+    assert 'was killed' in problem.text
+    with held(layout.lock('sub-01')):
+        assert check(layout.out).problems == []  # it is being run
 
 
 def shorten(path):

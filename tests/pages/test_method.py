@@ -46,7 +46,6 @@ def test_the_method_is_what_was_run():
     ]
     told = method_of(
         record(
-            precomputed={'disc_labels': '/data/d.nii.gz', 'cord_dseg': '/data/c.nii.gz'},
             rootlets={'status': 'not eligible', 'reason': 'T1w is not among rootlets.modalities'},
             registration={'path': 'disc', 'other': None},
             template_maps={
@@ -56,9 +55,8 @@ def test_the_method_is_what_was_run():
         )
     )[1]
     assert told == (
-        'Given instead of computed: cord_dseg, disc_labels. There were no rootlets: T1w is not '
-        'among rootlets.modalities. The registration by discs was taken. Absent: '
-        'horn_left_dorsal, horns_dseg (no atlas).'
+        'There were no rootlets: T1w is not among rootlets.modalities. The registration by discs '
+        'was taken. Absent: horn_left_dorsal, horns_dseg (no atlas).'
     )
 
 

@@ -265,6 +265,11 @@ def _fields_of(docstring, section):
     return found
 
 
+def test_a_map_of_the_template_is_not_worth_a_subject():
+    maps = init_template_maps_wf(policy=policy_from_dict({}), toolbox=TOOLBOX, omp_nthreads=1)
+    assert all(maps.get_node(f'warp_{name}').inputs.tolerate_failure for name in MAPS)
+
+
 def test_single_subject_and_many(tmp_path):
     anat = tmp_path / 'sub-01_T2w.nii.gz'
     anat.touch()

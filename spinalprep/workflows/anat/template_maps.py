@@ -114,6 +114,7 @@ its grey matter (linear) were resampled to the cord reference (`sct_apply_transf
                 allow_empty=True,
                 num_threads=omp_nthreads,
                 timeout=policy.time_limits.other,
+                tolerate_failure=True,  # a map is not worth a subject
             ),
             name=f'warp_{field}',
             n_procs=omp_nthreads,
