@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slurm's commands as stand-ins on PATH: what answers mean, and how rarely they are asked for."""
 
+import errno
 import multiprocessing
 import os
 import time
@@ -166,6 +167,26 @@ def test_together_they_have_no_more_jobs_than_one_may(says, tmp_path):
     SharedQueue().ask(since=time.monotonic())
     says('sbatch', '6\n')
     assert SharedQueue().submit(script, [], most=2) == 6
+
+
+@pytest.mark.parametrize('where', ['spinalprep.locks.fcntl.flock', 'spinalprep.atomic.write_json'])
+def test_where_nothing_can_be_shared_each_goes_by_its_own_answers(
+    says, tmp_path, monkeypatch, where
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(where, full)
+    says('squeue', f'3|RUNNING|None|/x/{SCRIPT}\n')
+    says('sbatch', '5\n')
+    shared = SharedQueue()
+    begin = time.monotonic()
+    assert list(shared.ask(since=begin)) == [3]
+    assert list(shared.ask(since=begin)) == [3]
+    script = tmp_path / SCRIPT
+    assert shared.submit(script, [], most=2) == 5
+    assert shared.submit(script, [], most=2) is None
+    assert [call.split()[0] for call in calls(tmp_path)] == ['squeue', 'sbatch']
 
 
 def test_a_full_cluster_is_waited_for_only_where_own_jobs_will_end(says, tmp_path):
