@@ -118,6 +118,14 @@ class SharedQueue:
             last['new'].append(number)
         return number
 
+    def living(self, folder: Path) -> set[int]:
+        """Jobs that have not ended, of scripts in a folder, by the answer that is known."""
+        return {
+            job.number
+            for job in self.known.values()
+            if not job.ended and Path(job.script).is_relative_to(folder)
+        }
+
     def end(self, numbers: Collection[int], patience_s: float) -> set[int]:
         """Cancel jobs and wait until nothing of them runs.
 

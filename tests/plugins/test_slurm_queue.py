@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from spinalprep import sidebyside
 from spinalprep.errors import ClusterError
+from spinalprep.plugins import slurm_guard
 from spinalprep.plugins import slurm_queue as queue
 from spinalprep.plugins.slurm_shared import SCRIPT, SharedQueue
 
@@ -206,6 +208,24 @@ def test_jobs_are_cancelled_until_they_are_gone(says, tmp_path):
     assert SharedQueue().end({3, 4, 5}, patience_s=0.1) == {3}
     assert calls(tmp_path)[0] == 'scancel --quiet 3 4 5'
     assert calls(tmp_path)[-2] == 'scancel --quiet 3'
+
+
+def test_a_job_whose_number_was_lost_ends_with_the_run(says, tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm_guard, 'PATIENCE_S', 0)
+    folder = tmp_path / 'ours'
+    says('squeue', f'3|COMPLETING|None|{folder}/1/{SCRIPT}\n4|RUNNING|None|/other/{SCRIPT}\n')
+    says('scancel')
+    with (
+        pytest.warns(UserWarning, match='has the jobs 3:'),
+        pytest.raises(KeyboardInterrupt),
+        slurm_guard.Guard(SharedQueue(), folder),
+    ):
+        raise KeyboardInterrupt
+    assert 'scancel --quiet 3' in [call.strip() for call in calls(tmp_path)]
+
+
+def test_a_run_that_is_interrupted_has_time_to_say_so():
+    assert slurm_guard.PATIENCE_S < sidebyside.GRACE_S
 
 
 def test_a_folder_of_somebody_else_is_not_trusted(says, tmp_path):
