@@ -77,8 +77,8 @@ def held(path: Path, *, wait: bool = False) -> Iterator[None]:
             stream.truncate(0)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process holds a lock now."""
+def is_held(path: Path) -> bool | None:
+    """Whether a process holds a lock now; None where the file system does not tell."""
     if not path.is_file():
         return False
     try:
@@ -87,7 +87,7 @@ def is_held(path: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return False
+        return None
     return False
 
 

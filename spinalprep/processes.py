@@ -11,9 +11,14 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+
+ALIVE_S = 1.0
+"""Seconds after which we look whether the processes, of which there is no news, still live."""
 
 WHY = {
     signal.SIGINT: 'interrupted',
@@ -28,12 +33,36 @@ def die_with_parent() -> None:
     """Be killed when the process that waits for us is, on Linux; elsewhere go on in vain."""
     if sys.platform == 'linux':
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != multiprocessing.parent_process().pid:  # it was, before we asked
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def process_context() -> BaseContext:
     """How to start processes: a fork shares what is imported already, elsewhere from nothing."""
     methods = multiprocessing.get_all_start_methods()
     return multiprocessing.get_context('fork' if 'fork' in methods else 'spawn')
+
+
+def await_news(processes: Mapping[Connection, Any]) -> list[Connection]:
+    """Return as soon as a process has something to tell, or has ended.
+
+    Parameters
+    ----------
+    processes : mapping
+        Our ends of their pipes, and the processes.
+
+    Returns
+    -------
+    list
+        Those ends. Of a process that was killed it may have nothing to read, not even its close:
+        what the process has started may still hold the other end.
+    """
+    found: list[Connection] = []
+    while processes and not found:
+        found = wait(list(processes), ALIVE_S) or [
+            connection for connection, process in processes.items() if not process.is_alive()
+        ]
+    return found
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from spinalprep.errors import WorkerKilled
-from spinalprep.processes import die_with_parent, interruptible, process_context
+from spinalprep.processes import await_news, die_with_parent, interruptible, process_context
 
 Task = TypeVar('Task')
 
@@ -77,7 +77,8 @@ def side_by_side(
                 process.start()
                 theirs.close()
                 running[ours] = _Running(process, task, share)
-            for connection in wait(list(running)):
+            news = await_news({ours: item.process for ours, item in running.items()})
+            for connection in news:
                 yield from _hear(connection, running, heard)
     finally:
         _end([item.process for item in running.values()])
@@ -89,6 +90,8 @@ def _hear(
     """Take one message of a process."""
     item = running[connection]
     try:
+        if not connection.poll():  # it has ended; what it started holds its end of the pipe
+            raise EOFError
         kind, content = connection.recv()
     except (EOFError, OSError):
         item.process.join()

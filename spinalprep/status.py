@@ -15,6 +15,8 @@ from spinalprep.products import STEP
 from spinalprep.record import COMPLETED, FAILED
 
 RUNNING, WAITING = 'running', 'waiting'
+UNSURE = 'running or killed'
+"""Where the file system has no locks."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Standing:
     dataset: str
     label: str
     state: str
-    """``running``, ``waiting``, or the status of its record."""
+    """`RUNNING`, `WAITING`, `UNSURE`, or the status of its record."""
     verdict: str | None
     told: str
     """Reason, or what is being done."""
@@ -71,13 +73,18 @@ def standings(out: Path) -> list[Standing]:
 def _standing(layout: Layout, label: str) -> Standing:
     running = is_held(layout.lock(label))
     doing = read_json(layout.state(label))  # only then: it may end between two questions
+    if doing and not running:
+        running = is_held(layout.lock(label))  # it may have begun between them
     if running:
         told = f'{doing["substep"]}, since {doing["since"]}; ' if doing else ''
         return Standing(
             layout.dataset, label, RUNNING, None, f'{told}{owner_of(layout.lock(label))}'
         )
     if doing:  # whoever ends in order takes it away
-        told = f'{doing["substep"]}, since {doing["since"]}: its run was killed'
+        told = f'{doing["substep"]}, since {doing["since"]}'
+        if running is None:
+            return Standing(layout.dataset, label, UNSURE, None, told)
+        told += ': its run was killed'
         return Standing(layout.dataset, label, FAILED, None, told)
     record = read_json(layout.record(label))
     if not record:

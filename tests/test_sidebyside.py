@@ -3,6 +3,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -66,6 +67,30 @@ def test_what_is_raised_and_what_is_killed_stay_with_their_task():
     assert 'exit code -9' in str(found['killed'])
     assert repr(found['raised']) == "ValueError('no')"
     assert found['good'] == found['other'] == 'fine'
+
+
+def test_what_a_killed_task_has_started_holds_up_nothing(tmp_path):
+    def work(task, share, tell):
+        child = os.fork()
+        if child == 0:  # holds the pipe's end
+            time.sleep(600)
+            os._exit(0)
+        (tmp_path / 'child').write_text(str(child))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    begin = time.monotonic()
+    found, _ = run(['killed'], work)
+    assert time.monotonic() - begin < 300
+    assert isinstance(found['killed'], WorkerKilled)
+    os.kill(int((tmp_path / 'child').read_text()), signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux tells a process')
+def test_a_parent_that_died_before_we_asked_is_followed(monkeypatch):
+    monkeypatch.setattr('os.getppid', lambda: 1)
+    assert isinstance(run('a', lambda *_: 'fine')[0]['a'], WorkerKilled)
+    monkeypatch.undo()
+    assert run('a', lambda *_: 'fine')[0]['a'] == 'fine'
 
 
 def test_an_interruption_ends_all_of_them_after_they_cleaned_up(tmp_path):

@@ -25,10 +25,7 @@ from nipype.interfaces.base import isdefined
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
 
 from spinalprep.errors import WorkerKilled
-from spinalprep.processes import die_with_parent, process_context
-
-ALIVE_S = 1.0
-"""Seconds after which we look whether the workers, of which there is no news, still live."""
+from spinalprep.processes import await_news, die_with_parent, process_context
 
 LIGHT_S = 1.0
 """Seconds that are taken for a node without a time limit."""
@@ -109,16 +106,11 @@ class GuardedMultiProc(MultiProcPlugin):
 
     def _await_news(self) -> None:
         """Return as soon as a node has ended; make use of the time until then."""
-        news = [ours for _, ours, _ in self._workers.values()]
-        while news and self._to_import and not wait(news, 0):
+        workers = {ours: worker for worker, ours, _ in self._workers.values()}
+        while workers and self._to_import and not wait(list(workers), 0):
             with suppress(Exception):  # the node that needs it will tell
                 import_module(self._to_import.popleft())
-        # what a killed worker has started may still hold its end: then no news ever comes
-        while news and not wait(news, ALIVE_S) and self._all_alive():
-            pass
-
-    def _all_alive(self) -> bool:
-        return all(worker.is_alive() for worker, _, _ in self._workers.values())
+        await_news(workers)
 
     def _generate_dependency_list(self, graph):
         super()._generate_dependency_list(graph)

@@ -24,9 +24,12 @@ from nipype.pipeline.plugins.slurm import SLURMPlugin
 from spinalprep.errors import ClusterError
 from spinalprep.locks import Held, held
 from spinalprep.plugins import slurm_queue as queue
-from spinalprep.plugins.slurm_guard import PATIENCE_S, Guard
+from spinalprep.plugins.slurm_guard import Guard
 from spinalprep.plugins.slurm_shared import SharedQueue
 from spinalprep.plugins.slurm_task import Task, new_task
+
+OLD_JOBS_S = 60.0
+"""How long to wait until jobs that an earlier run left behind are gone."""
 
 
 class GuardedSLURM(SLURMPlugin):
@@ -93,7 +96,6 @@ class GuardedSLURM(SLURMPlugin):
         self._handed = 0
         self._queue = SharedQueue()
         self._away_since: float | None = None
-        self._guard = Guard(self._queue)
 
     # -- the run ------------------------------------------------------------------------------
 
@@ -119,7 +121,7 @@ class GuardedSLURM(SLURMPlugin):
                 self._end_old_jobs(folder)
                 # never the folder of an earlier attempt, of which a job may still live
                 self._folder = folder / secrets.token_hex(4)
-                with self._guard:
+                with Guard(self._queue, self._folder) as self._guard:
                     super().run(graph, {**config, 'execution': execution}, updatehash=updatehash)
         except Held as other:
             raise ClusterError(f'{root}: {other.owner} runs this workflow already') from None
@@ -130,20 +132,13 @@ class GuardedSLURM(SLURMPlugin):
         """End jobs that a run in this folder left behind, as when its computer lost power."""
         while True:
             try:
-                known = self._ask(since=time.monotonic())
+                self._ask(since=time.monotonic())
                 break
             except queue.Odd as error:
                 raise ClusterError(f'Slurm does not work here: {error}') from None
             except queue.Away:
                 time.sleep(self._poll_s)
-        left = self._queue.end(
-            {
-                job.number
-                for job in known.values()
-                if not job.ended and Path(job.script).is_relative_to(folder)
-            },
-            PATIENCE_S,
-        )
+        left = self._queue.end(self._queue.living(folder), OLD_JOBS_S)
         if left:
             listed = ', '.join(map(str, sorted(left)))
             raise ClusterError(
@@ -269,8 +264,8 @@ class GuardedSLURM(SLURMPlugin):
             if task.number is None and task.error is None:
                 self._submit(task)
 
-    def _ask(self, since: float) -> dict[int, queue.Job]:
-        """All jobs, by an answer of the queue to a question put after `since`.
+    def _ask(self, since: float) -> None:
+        """Have an answer of the queue to a question put after `since`.
 
         Raises
         ------
@@ -279,7 +274,7 @@ class GuardedSLURM(SLURMPlugin):
             If the controller has been away for too long.
         """
         try:
-            known = self._queue.ask(since)
+            self._queue.ask(since)
             self._away_since = None
         except queue.Away as error:
             self._note_away(error)
@@ -290,7 +285,6 @@ class GuardedSLURM(SLURMPlugin):
                     'does, give the same command again: it goes on where it stopped'
                 ) from error
             raise
-        return known
 
     def _note_away(self, error: queue.Away) -> None:
         if self._away_since is None:

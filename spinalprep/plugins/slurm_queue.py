@@ -263,7 +263,7 @@ def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
             errors='replace',
             timeout=ANSWER_S,
             check=False,
-            start_new_session=True,  # Ctrl-C is for us: the command gives its answer
+            start_new_session=True,  # Ctrl-C is for us; we then end the command, heard or not
         )
     except subprocess.TimeoutExpired:
         raise Away(f'{argv[0]} gave no answer within {ANSWER_S:g} s') from None

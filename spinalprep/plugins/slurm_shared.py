@@ -3,7 +3,8 @@
 
 Each subject of a run has a graph, a plugin and a process of its own. What one of them was told by
 the queue lies in a file for the others, and jobs are submitted in turn, so that together they ask
-as often as one, and have no more jobs in the queue than one may have.
+as often as one, and have no more jobs in the queue than one may have. Where that file can't be
+kept, as on a full disk, each goes by the answers it gets itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ class SharedQueue:
     def __init__(self) -> None:
         self.asked = -math.inf
         self.known: dict[int, queue.Job] = {}
+        self._unkept: dict[str, Any] | None = None
         # one answer per cluster that this user's environment points to
         cluster = hashlib.sha256(os.environ.get('SLURM_CONF', '').encode()).hexdigest()[:12]
         self._file = _own_folder() / f'queue-{cluster}.json'
@@ -116,6 +118,14 @@ class SharedQueue:
             last['new'].append(number)
         return number
 
+    def living(self, folder: Path) -> set[int]:
+        """Jobs that have not ended, of scripts in a folder, by the answer that is known."""
+        return {
+            job.number
+            for job in self.known.values()
+            if not job.ended and Path(job.script).is_relative_to(folder)
+        }
+
     def end(self, numbers: Collection[int], patience_s: float) -> set[int]:
         """Cancel jobs and wait until nothing of them runs.
 
@@ -147,11 +157,22 @@ class SharedQueue:
     @contextmanager
     def _last(self) -> Iterator[dict[str, Any]]:
         """The last answer, while nobody else asks or submits; kept as it is left."""
-        with held(self._file.with_suffix('.lock'), wait=True):
-            last = {'asked': 0.0, 'error': None, 'jobs': [], 'new': []}
+        last = {'asked': 0.0, 'error': None, 'jobs': [], 'new': []}
+        lock = ExitStack()
+        with suppress(OSError):
+            lock.enter_context(held(self._file.with_suffix('.lock'), wait=True))
+        try:
             last |= atomic.read_json(self._file)
+            if self._unkept is not None and self._unkept['asked'] >= last['asked']:
+                last = self._unkept
             yield last
-            atomic.write_json(self._file, last)
+            self._unkept = last
+            with suppress(OSError):
+                atomic.write_json(self._file, last)
+                self._unkept = None
+        finally:
+            with suppress(OSError):
+                lock.close()
 
     @staticmethod
     def _question(last: dict[str, Any]) -> None:

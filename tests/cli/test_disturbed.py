@@ -13,6 +13,8 @@ import pytest
 from tests.phantoms import RUN, contents, environment, processes_with, record_of, write_world
 
 KILLS = int(os.environ.get('SPINALPREP_KILLS', '6'))
+PATIENCE_S = 600
+"""Longer than anything takes that comes at all, also on a busy machine."""
 
 
 @pytest.fixture(scope='module')
@@ -55,7 +57,7 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_been(world, undisturbe
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.communicate()
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_S
         while processes_with(f'SPINALPREP_TEST={mark}'):
             assert time.monotonic() < end, processes_with(f'SPINALPREP_TEST={mark}')
             time.sleep(0.2)

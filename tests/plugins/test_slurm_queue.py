@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Slurm's commands as stand-ins on PATH: what answers mean, and how rarely they are asked for."""
 
+import errno
 import multiprocessing
 import os
 import time
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from spinalprep import sidebyside
 from spinalprep.errors import ClusterError
+from spinalprep.plugins import slurm_guard
 from spinalprep.plugins import slurm_queue as queue
 from spinalprep.plugins.slurm_shared import SCRIPT, SharedQueue
 
@@ -168,6 +171,26 @@ def test_together_they_have_no_more_jobs_than_one_may(says, tmp_path):
     assert SharedQueue().submit(script, [], most=2) == 6
 
 
+@pytest.mark.parametrize('where', ['spinalprep.locks.fcntl.flock', 'spinalprep.atomic.write_json'])
+def test_where_nothing_can_be_shared_each_goes_by_its_own_answers(
+    says, tmp_path, monkeypatch, where
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(where, full)
+    says('squeue', f'3|RUNNING|None|/x/{SCRIPT}\n')
+    says('sbatch', '5\n')
+    shared = SharedQueue()
+    begin = time.monotonic()
+    assert list(shared.ask(since=begin)) == [3]
+    assert list(shared.ask(since=begin)) == [3]
+    script = tmp_path / SCRIPT
+    assert shared.submit(script, [], most=2) == 5
+    assert shared.submit(script, [], most=2) is None
+    assert [call.split()[0] for call in calls(tmp_path)] == ['squeue', 'sbatch']
+
+
 def test_a_full_cluster_is_waited_for_only_where_own_jobs_will_end(says, tmp_path):
     says('sbatch', error='sbatch: error: QOSMaxSubmitJobPerUserLimit', code=1)
     says('squeue', '')
@@ -185,6 +208,24 @@ def test_jobs_are_cancelled_until_they_are_gone(says, tmp_path):
     assert SharedQueue().end({3, 4, 5}, patience_s=0.1) == {3}
     assert calls(tmp_path)[0] == 'scancel --quiet 3 4 5'
     assert calls(tmp_path)[-2] == 'scancel --quiet 3'
+
+
+def test_a_job_whose_number_was_lost_ends_with_the_run(says, tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm_guard, 'PATIENCE_S', 0)
+    folder = tmp_path / 'ours'
+    says('squeue', f'3|COMPLETING|None|{folder}/1/{SCRIPT}\n4|RUNNING|None|/other/{SCRIPT}\n')
+    says('scancel')
+    with (
+        pytest.warns(UserWarning, match='has the jobs 3:'),
+        pytest.raises(KeyboardInterrupt),
+        slurm_guard.Guard(SharedQueue(), folder),
+    ):
+        raise KeyboardInterrupt
+    assert 'scancel --quiet 3' in [call.strip() for call in calls(tmp_path)]
+
+
+def test_a_run_that_is_interrupted_has_time_to_say_so():
+    assert slurm_guard.PATIENCE_S < sidebyside.GRACE_S
 
 
 def test_a_folder_of_somebody_else_is_not_trusted(says, tmp_path):

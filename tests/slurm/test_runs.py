@@ -12,7 +12,7 @@ import pytest
 
 from spinalprep.status import standings
 from tests.phantoms import RUN, contents, environment, record_of, write_world
-from tests.slurm.conftest import OUT_OF_MEMORY, RUNS, WAITS, meanwhile, wait_until
+from tests.slurm.conftest import OUT_OF_MEMORY, PATIENCE_S, RUNS, WAITS, meanwhile, wait_until
 
 pytestmark = pytest.mark.slurm
 
@@ -199,7 +199,7 @@ def test_no_job_outlives_its_run(cluster, world, number):
     for label in LABELS[:2]:
         cluster.wait_for(folder=f'/{label}/')
     os.kill(process.pid, number)
-    told, _ = process.communicate(timeout=120)
+    told, _ = process.communicate(timeout=PATIENCE_S)
     cluster.wait_for_the_end()
     standing = status(world, out)
     for label in LABELS[:2]:

@@ -11,6 +11,8 @@ from spinalprep.errors import ExitCode
 from tests.workflows.oracle import KILL, oracle
 
 STEP = 'S2_anat_cordref'
+PATIENCE_S = 600
+"""Longer than anything takes that comes at all, also on a busy machine."""
 HEAVY = {
     'sct_deepseg spinalcord': 'S2.1 discovery + crop',
     'sct_crop_image': 'S2.1 discovery + crop',
@@ -53,4 +55,4 @@ def test_a_worker_killed_in_a_heavy_node_is_named(
     assert record['failure']['error'] == 'WorkerKilled'
     results = [path.stat().st_mtime for path in (out / 'work').rglob('result_*.pklz')]
     graph_end = (logs / 'sub-01' / 'nipype.log').stat().st_mtime  # its last line
-    assert graph_end - max(results) < 30  # seconds after its other work
+    assert graph_end - max(results) < PATIENCE_S  # after its other work
