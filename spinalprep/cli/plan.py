@@ -85,6 +85,15 @@ def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
         if labels:
             raise UsageError('--participant-label goes with one dataset, not with --scope')
         found = datasets.by_scope(arguments.scope, arguments.datasets_local, arguments.datasets)
+        if len(found) > 1 and (
+            arguments.manual_dir or arguments.derivatives or arguments.precomputed
+        ):
+            # files are found by subject, and many datasets have a sub-01
+            raise UsageError(
+                '--manual-dir, --derivatives and --precomputed go with one dataset, not with '
+                f'the {len(found)} of --scope {arguments.scope}: run each with --dataset-key, or '
+                f'put corrected files into {MANUAL_FOLDER} of each dataset'
+            )
     else:
         found = (
             datasets.by_key(arguments.dataset_key, arguments.datasets_local, arguments.datasets),
@@ -156,15 +165,20 @@ def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
     for folder in (*derivatives.values(), *filter(None, [arguments.manual_dir])):
         if not folder.is_dir():
             raise UsageError(f'{folder}: no such folder')
-        if folder.resolve() == source.layout.derivatives.resolve():
-            raise UsageError(
-                f'{folder}: the results of this run go there, so none can be taken from there. '
-                'Take copies of the files that you want to keep'
-            )
+    for folder in derivatives.values():
+        if not any(folder.glob('sub-*')):
+            raise UsageError(f'{folder}: holds no sub-*. Name the folder that does: --derivatives')
     bids_dir = source.bids_dir.resolve()
     manual_dir = arguments.manual_dir
     if manual_dir is None and policy.given.labels_folder:
         manual_dir = bids_dir / MANUAL_FOLDER
+    output = source.layout.derivatives.resolve()
+    for folder in (*derivatives.values(), *filter(None, [manual_dir])):
+        if folder.resolve() == output:
+            raise UsageError(
+                f'{folder}: the results of this run go there, so none can be taken from there. '
+                'Take copies of the files that you want to keep, or name another output folder'
+            )
     given = GivenFiles(
         bids_dir,
         precomputed,
@@ -172,6 +186,7 @@ def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
         policy.given.manual,
         {name: folder.resolve() for name, folder in derivatives.items()},
         policy.given.derivatives,
+        output,
     )
     return dataclasses.replace(source, given=given)
 
