@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
 from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -143,6 +144,12 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
         else:
             chosen.append((source, targets))
             told += _absent(source, targets)
+            for folder in _unused(source.given, arguments, targets):
+                print(
+                    f'spinalprep: {folder}: none of its files is used for any image selected. Are '
+                    'its folders and their names as expected?',
+                    file=sys.stderr,
+                )
     if not chosen:
         raise NothingToRunError('\n'.join(told) or 'no dataset to run')
     return Choice(policy, tuple(chosen), tuple(told))
@@ -189,6 +196,25 @@ def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
         output,
     )
     return dataclasses.replace(source, given=given)
+
+
+def _unused(given: GivenFiles, arguments: Namespace, targets: Sequence[Target]) -> list[Path]:
+    """Folders that were named and give no file for any image."""
+    unused = [*given.derivatives.values()]
+    if arguments.manual_dir is not None:
+        unused.append(given.manual_dir)
+    for target in targets:
+        for candidate in target.candidates if unused else ():
+            try:
+                files = given.of(target, candidate).values()
+            except InputImageError:
+                return []  # there is a file; its subject tells what is wrong with it
+            unused = [
+                folder
+                for folder in unused
+                if not any(item.path.is_relative_to(folder) for item in files)
+            ]
+    return unused
 
 
 def make_plan(arguments: Namespace, choice: Choice) -> Plan:

@@ -163,6 +163,25 @@ def test_folders_that_can_not_serve(world, capsys, argv, told):
     assert told in capsys.readouterr().err
 
 
+def test_folders_that_were_named_and_give_nothing_are_told(world, capsys):
+    dry = [*RUN, '--dry-run']
+    write(world / 'labels/deeper/sub-01/anat', 'sub-01_T1w_seg.nii.gz')
+    write(world / 'old/sub-02/anat', 'sub-02_desc-cord_dseg_T2w.nii.gz')
+
+    def told(*options):
+        assert main([*dry, *options]) == ExitCode.OK
+        lines = capsys.readouterr().err.splitlines()
+        assert all('none of its files is used' in line for line in lines)
+        return [line.split(': ')[1] for line in lines]
+
+    assert told() == []
+    both = told('--manual-dir', 'labels', '--derivatives', 'old=old')
+    assert both == [str(world / 'old'), str(world / 'labels')]
+    assert told('--manual-dir', 'labels/deeper', '--derivatives', 'old=old') == both[:1]
+    write(world / 'labels/deeper/sub-01/anat', 'sub-01_T1w_seg-manual.nii.gz')
+    assert told('--manual-dir', 'labels/deeper') == []
+
+
 def test_an_output_where_corrected_files_are_looked_for(world, capsys):
     app = ['ds', 'ds/derivatives/labels', 'participant', *RUN[6:]]
     assert main(app) == ExitCode.USAGE
