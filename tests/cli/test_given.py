@@ -235,6 +235,24 @@ def test_folders_go_with_one_dataset(world, capsys, options):
     assert main([*start, '--dataset-key', 'one', *options]) == ExitCode.OK
 
 
+def test_a_subject_that_lacks_what_the_policy_needs_fails_alone(world, monkeypatch, capsys):
+    from spinalprep.workflows.base import init_single_subject_wf as real_wf
+
+    def either(**settings):
+        return (standin_wf if settings['precomputed'] else real_wf)(**settings)
+
+    monkeypatch.setattr('spinalprep.workflows.init_single_subject_wf', either)
+    dataset(world / 'ds', sub_02_T2w={})
+    (world / 'policy.yaml').write_text('labelling: {method: given}')
+    argv = [*RUN, '--policy', 'policy.yaml']
+    assert main(argv) == ExitCode.USAGE
+    assert 'disc_labels' in capsys.readouterr().err
+    write(world / LABELS, 'sub-01_T2w_labels-disc.nii.gz')
+    assert main(argv) == ExitCode.SUBJECT
+    assert record(world)['status'] == 'completed'
+    assert record(world, 'sub-02')['failure']['error'] == 'PolicyError'
+
+
 @pytest.mark.parametrize('value', ['old', '=old', 'a b=old', 'raw=old', 'template=old'])
 def test_earlier_results_need_a_name(world, capsys, value):
     with pytest.raises(SystemExit) as end:
