@@ -8,7 +8,7 @@ result. What is in the files is judged later, when the graph runs.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -56,6 +56,8 @@ class GivenFiles:
     """Name to folder of earlier results, the parent of ``sub-*``."""
     from_derivatives: Sequence[str] = PRECOMPUTABLE
     """Products that are looked for there."""
+    output: Path | None = None
+    """Root of the derivatives that the run writes: a subject's own are never taken."""
 
     def of(self, target: Target, candidate: Candidate) -> dict[str, GivenFile]:
         """Files for one image, by product.
@@ -63,7 +65,8 @@ class GivenFiles:
         Raises
         ------
         InputImageError
-            If one that was named is not there, or there are two for one product.
+            If one that was named is not there, there are two for one product, or one is where
+            the results of this image go.
         """
         named = resolve_precomputed(self.precomputed, target)
         found = {
@@ -79,7 +82,20 @@ class GivenFiles:
             earlier = _find(folders, candidate, self.from_derivatives, found, ('seed', 'bids'))
             for name, path in earlier.items():
                 found[name] = GivenFile(path, 'derivative', source_uri(path, root, label))
+        if self.output is not None:
+            _refuse_own([item.path for item in found.values()], self.output, candidate)
         return {name: found[name] for name in PRECOMPUTABLE if name in found}
+
+
+def _refuse_own(paths: Iterable[Path], output: Path, candidate: Candidate) -> None:
+    """Refuse files that the run itself has made, or would replace."""
+    folder = (output / subject_folder(dict(candidate.entities))).resolve()
+    for path in paths:
+        if path.resolve().is_relative_to(folder):
+            raise InputImageError(
+                f'{path}: lies in {folder}, where the results of this run go: it may be one of '
+                'them, and would be replaced. Copy it elsewhere, and name that'
+            )
 
 
 def _anat(candidate: Candidate) -> str:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from spinalprep.errors import PolicyError, ToolboxError
+
 if TYPE_CHECKING:
     from spinalprep.policy import Policy
     from spinalprep.toolbox import Toolbox
@@ -32,20 +34,26 @@ def needs(
     Raises
     ------
     PolicyError, ToolboxError
-        If policy, toolbox and given products can't go together.
+        If policy, toolbox and given products can't go together for any of the images. Where they
+        can for some, the subjects of the others tell it.
     """
     from spinalprep.interfaces import sct
     from spinalprep.workflows.anat import init_anat_cordref_wf
 
-    found = set()
+    found, serves, refusal = set(), False, None
     for modality, given in images:
-        workflow = init_anat_cordref_wf(
-            modality=modality,
-            policy=policy,
-            toolbox=toolbox,
-            omp_nthreads=1,
-            precomputed=dict.fromkeys(given),
-        )
+        try:
+            workflow = init_anat_cordref_wf(
+                modality=modality,
+                policy=policy,
+                toolbox=toolbox,
+                omp_nthreads=1,
+                precomputed=dict.fromkeys(given),
+            )
+        except (PolicyError, ToolboxError) as error:
+            refusal = error
+            continue
+        serves = True
         has_rootlets = 'rootlets_dseg' in given
         for name in workflow.list_node_names():
             interface = workflow.get_node(name).interface
@@ -56,4 +64,6 @@ def needs(
                 found.add('registration')
         if has_rootlets and not toolbox.dialect.lacks('lrootlet'):
             found.add('lrootlet')
+    if refusal and not serves:
+        raise refusal
     return found

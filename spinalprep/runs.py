@@ -213,10 +213,14 @@ def write_description(run: Run) -> None:
     content = description.dataset_description(
         run.layout.dataset, run.toolbox_facts, run.bids_dir, run.toolbox.template
     )
-    content['DatasetLinks'] |= {
-        name: folder.as_uri() for name, folder in run.given.derivatives.items()
+    path = root / 'dataset_description.json'
+    known = atomic.read_json(path).get('DatasetLinks')
+    content['DatasetLinks'] = {
+        **(known if isinstance(known, dict) else {}),  # sidecars of earlier runs use these names
+        **content['DatasetLinks'],
+        **{name: folder.as_uri() for name, folder in run.given.derivatives.items()},
     }
-    atomic.write_json(root / 'dataset_description.json', content)
+    atomic.write_json(path, content)
     atomic.write_text(root / '.bidsignore', description.bidsignore(run.output_names))
     if not any(root.glob('README*')):  # one that is there may be the user's
         atomic.write_text(root / 'README', description.README)

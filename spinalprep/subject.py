@@ -46,8 +46,6 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
         run.layout.state(target.label).unlink(missing_ok=True)
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
-        if record.status == COMPLETED:
-            record.inputs = fingerprint(_inputs(target, run, record), **run.decided(target))
     except SpinalprepError as error:
         _fail(record, type(error).__name__, str(error))
     except Exception as error:  # noqa: BLE001 - a subject's trouble must not stop the others
@@ -105,16 +103,6 @@ def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
     write_page(lambda: write_subject_page(layout, record.to_dict()))
 
 
-def _inputs(target: Target, run: Run, record: Record) -> list[Path]:
-    """Files that the result rests on: the images tried, and what was given for each."""
-    found: dict[Path, None] = {}
-    for candidate, entry in zip(target.candidates, record.candidates, strict=True):
-        if entry['outcome'] != 'not tried':
-            given = run.given.of(target, candidate).values()
-            found |= dict.fromkeys([candidate.path, *(item.path for item in given)])
-    return list(found)
-
-
 def _write_crash_report(record: Record, path: Path) -> None:
     """What failed and what to do, for people; none where nothing failed."""
     if record.failure is None:
@@ -138,17 +126,21 @@ def _try_candidates(
     if not target.candidates:
         _reject(record, [target.why_skipped])
         return
+    # as it is now: what is saved while the graph runs is not what the result rests on
+    inputs = fingerprint((), **run.decided(target))
     for candidate, entry in zip(target.candidates, record.candidates, strict=True):
         entry['outcome'] = 'failed'
         given = run.given.of(target, candidate)
         record.precomputed = {name: item.facts() for name, item in given.items()}
+        files = [candidate.path, *(item.path for item in given.values())]
+        inputs['files'] |= fingerprint(files)['files']
         outcome = _run_candidate(candidate, target, run, given, record, listener)
         record.commands += outcome.commands
         rejecting = [crash for crash in outcome.crashes if crash.rejects]
         if not rejecting:
             _take(outcome, candidate, run, record)
             if record.status == COMPLETED:
-                entry['outcome'] = 'used'
+                entry['outcome'], record.inputs = 'used', inputs
             return
         reason = rejecting[0].message.removeprefix(f'{candidate.path}: ')
         entry |= {'outcome': 'rejected', 'reason': reason}

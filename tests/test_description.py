@@ -9,6 +9,7 @@ import pytest
 
 from spinalprep import description, runs
 from spinalprep.description import IGNORED, bidsignore, dataset_description
+from spinalprep.given import GivenFiles
 from spinalprep.layout import Layout
 from spinalprep.naming import SCHEMES
 from spinalprep.policy import Policy
@@ -74,6 +75,21 @@ def test_a_readme_of_the_user_stays(run, name):
     runs.write_description(run)
     assert {path.name for path in run.layout.derivatives.glob('README*')} == {name}
     assert (run.layout.derivatives / name).read_text() == 'mine'
+
+
+def test_names_that_sidecars_of_earlier_runs_use_stay_linked(run, tmp_path):
+    earlier = {'old': tmp_path / 'old', 'v1': tmp_path / 'v1'}
+    runs.write_description(dataclasses.replace(run, given=GivenFiles(derivatives=earlier)))
+    moved = {'v1': tmp_path / 'moved'}
+    runs.write_description(dataclasses.replace(run, given=GivenFiles(derivatives=moved)))
+    runs.write_description(run)
+    content = json.loads((run.layout.derivatives / 'dataset_description.json').read_text())
+    assert content['DatasetLinks'] == {
+        'raw': run.bids_dir.as_uri(),
+        'template': run.toolbox.template.as_uri(),
+        'old': earlier['old'].as_uri(),
+        'v1': moved['v1'].as_uri(),
+    }
 
 
 def _write(run, barrier, number):

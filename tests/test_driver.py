@@ -333,3 +333,27 @@ def test_a_given_file_that_is_missing_fails_its_subject_only(make_run, tmp_path)
     facts = {'path': str(path), 'origin': 'given', 'uri': path.as_uri()}
     assert first.precomputed == {'cord_dseg': facts}
     assert (second.status, second.failure['error']) == ('failed', 'InputImageError')
+
+
+@pytest.mark.parametrize('saved', ['appears', 'changes', 'competes', 'image'])
+def test_what_is_saved_while_the_graph_runs_is_taken_by_the_next_run(make_run, tmp_path, saved):
+    """The result rests on what was read before, and says so."""
+    folder = tmp_path / 'labels'
+    mine, other = folder / 'sub-01_T2w_seg.nii.gz', folder / 'sub-01_T2w_seg-manual.nii.gz'
+    image = tmp_path / 'ds' / 'sub-01' / 'anat' / 'sub-01_T2w.nii.gz'
+
+    def saving(**settings):
+        path = {'competes': other, 'image': image}.get(saved, mine)
+        path.write_text('{ }')
+        return standin_wf(**settings)
+
+    folder.mkdir()
+    if saved in ('changes', 'competes'):
+        mine.write_text('x')
+    given = GivenFiles(manual_dir=folder)
+    (first,) = go(make_run(factory=saving, given=given), sub_01_T2w={})
+    assert (first.status, first.reasons) == ('completed', [])
+    assert list(first.precomputed) == (['cord_dseg'] if saved in ('changes', 'competes') else [])
+    (again,) = run_targets(select(tmp_path / 'ds'), make_run(given=given))
+    assert not again.reused
+    assert again.status == ('failed' if saved == 'competes' else 'completed')

@@ -207,3 +207,32 @@ def test_what_sidecars_call_them(world):
         f'{elsewhere.as_uri()}/sub-01_T2w_label-canal_seg.nii.gz',
         'bids:old:sub-01/anat/sub-01_seg-discs_dseg.nii.gz',
     ]
+
+
+@pytest.mark.parametrize('way', ['named', 'folder', 'earlier', 'link'])
+def test_what_the_run_itself_writes_is_never_taken(world, way):
+    """A result of this run is not a correction, and an edited one would be replaced."""
+    output = world / 'out'
+    name = 'sub-01_desc-cord_dseg_T2w.nii.gz'
+    own = write(output / 'sub-01/anat', name) / name
+    settings = {
+        'named': {'precomputed': {'cord_dseg': str(own)}},
+        'folder': {'manual_dir': own.parent},
+        'earlier': {'derivatives': {'old': world / 'link'}},
+        'link': {},
+    }[way]
+    (world / 'link').symlink_to(output)
+    if way == 'link':
+        labels = write(world / 'ds/derivatives/labels', 'README')
+        (labels / 'sub-01_T2w_seg.nii.gz').symlink_to(own)
+    with pytest.raises(InputImageError, match='the results of this run go') as caught:
+        given(world, **settings, output=output)
+    assert 'Copy it elsewhere' in str(caught.value)
+    assert 'cord_dseg' in given(world, **settings, output=world / 'elsewhere')['sub-01_T2w']
+
+
+def test_an_output_beside_the_corrected_files(world):
+    """BIDS-App form with OUT_DIR=ds/derivatives: the subject folders are others."""
+    write(world / 'ds/derivatives/labels/sub-01/anat', 'sub-01_T2w_seg.nii.gz')
+    found = given(world, output=world / 'ds/derivatives')
+    assert list(found['sub-01_T2w']) == ['cord_dseg']

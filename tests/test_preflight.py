@@ -46,3 +46,16 @@ def test_what_cannot_go_together_is_refused_before_anything_runs():
     policy = policy_from_dict({'labelling': {'method': 'given'}})
     with pytest.raises(PolicyError, match='disc_labels'):
         needs(policy, Toolbox.example('7.2'), [('T2w', ())])
+
+
+def test_an_image_that_can_not_be_run_stops_no_other():
+    given = policy_from_dict({'labelling': {'method': 'given'}})
+    with_discs, without = ('T2w', ['disc_labels']), ('T2w', ())
+    toolbox = Toolbox.example('7.2')
+    alone = needs(given, toolbox, [with_discs])
+    assert needs(given, toolbox, [without, with_discs]) == alone
+    assert needs(given, toolbox, [with_discs, without]) == alone
+    old = Toolbox.example('6.3')
+    assert needs(policy_from_dict({}), old, [without, with_discs]) == ALL - {'lrootlet', 'spine'}
+    with pytest.raises(PolicyError, match='disc_labels'):
+        needs(given, toolbox, [without, ('T1w', ())])

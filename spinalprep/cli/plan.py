@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
 from argparse import Namespace
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -85,6 +86,15 @@ def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
         if labels:
             raise UsageError('--participant-label goes with one dataset, not with --scope')
         found = datasets.by_scope(arguments.scope, arguments.datasets_local, arguments.datasets)
+        if len(found) > 1 and (
+            arguments.manual_dir or arguments.derivatives or arguments.precomputed
+        ):
+            # files are found by subject, and many datasets have a sub-01
+            raise UsageError(
+                '--manual-dir, --derivatives and --precomputed go with one dataset, not with '
+                f'the {len(found)} of --scope {arguments.scope}: run each with --dataset-key, or '
+                f'put corrected files into {MANUAL_FOLDER} of each dataset'
+            )
     else:
         found = (
             datasets.by_key(arguments.dataset_key, arguments.datasets_local, arguments.datasets),
@@ -134,6 +144,12 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
         else:
             chosen.append((source, targets))
             told += _absent(source, targets)
+            for folder in _unused(source.given, arguments, targets):
+                print(
+                    f'spinalprep: {folder}: none of its files is used for any image selected. Are '
+                    'its folders and their names as expected?',
+                    file=sys.stderr,
+                )
     if not chosen:
         raise NothingToRunError('\n'.join(told) or 'no dataset to run')
     return Choice(policy, tuple(chosen), tuple(told))
@@ -156,15 +172,20 @@ def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
     for folder in (*derivatives.values(), *filter(None, [arguments.manual_dir])):
         if not folder.is_dir():
             raise UsageError(f'{folder}: no such folder')
-        if folder.resolve() == source.layout.derivatives.resolve():
-            raise UsageError(
-                f'{folder}: the results of this run go there, so none can be taken from there. '
-                'Take copies of the files that you want to keep'
-            )
+    for folder in derivatives.values():
+        if not any(folder.glob('sub-*')):
+            raise UsageError(f'{folder}: holds no sub-*. Name the folder that does: --derivatives')
     bids_dir = source.bids_dir.resolve()
     manual_dir = arguments.manual_dir
     if manual_dir is None and policy.given.labels_folder:
         manual_dir = bids_dir / MANUAL_FOLDER
+    output = source.layout.derivatives.resolve()
+    for folder in (*derivatives.values(), *filter(None, [manual_dir])):
+        if folder.resolve() == output:
+            raise UsageError(
+                f'{folder}: the results of this run go there, so none can be taken from there. '
+                'Take copies of the files that you want to keep, or name another output folder'
+            )
     given = GivenFiles(
         bids_dir,
         precomputed,
@@ -172,8 +193,28 @@ def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
         policy.given.manual,
         {name: folder.resolve() for name, folder in derivatives.items()},
         policy.given.derivatives,
+        output,
     )
     return dataclasses.replace(source, given=given)
+
+
+def _unused(given: GivenFiles, arguments: Namespace, targets: Sequence[Target]) -> list[Path]:
+    """Folders that were named and give no file for any image."""
+    unused = [*given.derivatives.values()]
+    if arguments.manual_dir is not None:
+        unused.append(given.manual_dir)
+    for target in targets:
+        for candidate in target.candidates if unused else ():
+            try:
+                files = given.of(target, candidate).values()
+            except InputImageError:
+                return []  # there is a file; its subject tells what is wrong with it
+            unused = [
+                folder
+                for folder in unused
+                if not any(item.path.is_relative_to(folder) for item in files)
+            ]
+    return unused
 
 
 def make_plan(arguments: Namespace, choice: Choice) -> Plan:

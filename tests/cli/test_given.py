@@ -150,6 +150,7 @@ def test_earlier_results_are_used_and_linked(world):
         (['--manual-dir', 'nowhere'], 'nowhere: no such folder'),
         (['--derivatives', 'old=nowhere'], 'nowhere: no such folder'),
         (['--derivatives', 'old=ds', '--derivatives', 'old=tpl'], 'a name is given twice'),
+        (['--derivatives', 'old=ds/sub-01'], 'holds no sub-*'),
         (
             ['--derivatives', 'own=out/derivatives/spinalfmriprep/ds'],
             'the results of this run go there',
@@ -157,9 +158,99 @@ def test_earlier_results_are_used_and_linked(world):
     ],
 )
 def test_folders_that_can_not_serve(world, capsys, argv, told):
-    (world / 'out/derivatives/spinalfmriprep/ds').mkdir(parents=True)
+    (world / 'out/derivatives/spinalfmriprep/ds/sub-01').mkdir(parents=True)
     assert main([*RUN, *argv]) == ExitCode.USAGE
     assert told in capsys.readouterr().err
+
+
+def test_folders_that_were_named_and_give_nothing_are_told(world, capsys):
+    dry = [*RUN, '--dry-run']
+    write(world / 'labels/deeper/sub-01/anat', 'sub-01_T1w_seg.nii.gz')
+    write(world / 'old/sub-02/anat', 'sub-02_desc-cord_dseg_T2w.nii.gz')
+
+    def told(*options):
+        assert main([*dry, *options]) == ExitCode.OK
+        lines = capsys.readouterr().err.splitlines()
+        assert all('none of its files is used' in line for line in lines)
+        return [line.split(': ')[1] for line in lines]
+
+    assert told() == []
+    both = told('--manual-dir', 'labels', '--derivatives', 'old=old')
+    assert both == [str(world / 'old'), str(world / 'labels')]
+    assert told('--manual-dir', 'labels/deeper', '--derivatives', 'old=old') == both[:1]
+    write(world / 'labels/deeper/sub-01/anat', 'sub-01_T1w_seg-manual.nii.gz')
+    assert told('--manual-dir', 'labels/deeper') == []
+
+
+def test_an_output_where_corrected_files_are_looked_for(world, capsys):
+    app = ['ds', 'ds/derivatives/labels', 'participant', *RUN[6:]]
+    assert main(app) == ExitCode.USAGE
+    assert 'name another output folder' in capsys.readouterr().err
+    (world / 'policy.yaml').write_text('given: {labels_folder: false}')
+    assert main([*app, '--policy', 'policy.yaml', '--dry-run']) == ExitCode.OK
+
+
+def test_an_output_beside_corrected_files(world):
+    write(world / LABELS, 'sub-01_T2w_seg.nii.gz')
+    app = ['ds', 'ds/derivatives', 'participant', *RUN[6:]]
+    assert main(app) == ExitCode.OK
+    assert main(app) == ExitCode.OK
+    found = json.loads((world / f'ds/derivatives/logs/{STEP}/ds/sub-01.json').read_text())
+    assert list(found['precomputed']) == ['cord_dseg']
+
+
+def test_our_own_product_edited_in_place_is_refused_and_stays(world):
+    assert main(RUN) == ExitCode.OK
+    folder = world / 'out/derivatives/spinalfmriprep/ds/sub-01/anat'
+    edited = folder / 'sub-01_desc-cord_dseg_T2w.nii.gz'
+    edited.write_bytes(b'edited')
+    assert main([*RUN, '--manual-dir', str(folder)]) == ExitCode.SUBJECT
+    assert 'Copy it elsewhere' in record(world)['reasons'][0]
+    assert edited.read_bytes() == b'edited'
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--manual-dir', 'ds'],
+        ['--derivatives', 'old=ds'],
+        ['--precomputed', 'cord_dseg=sub-{subject}_cord.nii.gz'],
+    ],
+)
+def test_folders_go_with_one_dataset(world, capsys, options):
+    """Files are found by subject, and each dataset may have a sub-01."""
+    dataset(world / 'other', sub_01_T2w={})
+    (world / 'datasets.yaml').write_text(
+        'datasets:\n'
+        '  - {key: one, intended_use: [regression, single]}\n'
+        '  - {key: two, intended_use: [regression]}\n'
+    )
+    (world / 'local.yaml').write_text(f'one: {world}/ds\ntwo: {world}/other\n')
+    write(world, 'sub-01_cord.nii.gz')
+    start = ['run', STEP, '--datasets-local', 'local.yaml', '--out', 'out', *RUN[6:], '--dry-run']
+    assert main([*start, '--scope', 'regression', *options]) == ExitCode.USAGE
+    assert 'run each with --dataset-key' in capsys.readouterr().err
+    assert main([*start, '--scope', 'regression']) == ExitCode.OK
+    assert main([*start, '--scope', 'single', *options]) == ExitCode.OK
+    assert main([*start, '--dataset-key', 'one', *options]) == ExitCode.OK
+
+
+def test_a_subject_that_lacks_what_the_policy_needs_fails_alone(world, monkeypatch, capsys):
+    from spinalprep.workflows.base import init_single_subject_wf as real_wf
+
+    def either(**settings):
+        return (standin_wf if settings['precomputed'] else real_wf)(**settings)
+
+    monkeypatch.setattr('spinalprep.workflows.init_single_subject_wf', either)
+    dataset(world / 'ds', sub_02_T2w={})
+    (world / 'policy.yaml').write_text('labelling: {method: given}')
+    argv = [*RUN, '--policy', 'policy.yaml']
+    assert main(argv) == ExitCode.USAGE
+    assert 'disc_labels' in capsys.readouterr().err
+    write(world / LABELS, 'sub-01_T2w_labels-disc.nii.gz')
+    assert main(argv) == ExitCode.SUBJECT
+    assert record(world)['status'] == 'completed'
+    assert record(world, 'sub-02')['failure']['error'] == 'PolicyError'
 
 
 @pytest.mark.parametrize('value', ['old', '=old', 'a b=old', 'raw=old', 'template=old'])
