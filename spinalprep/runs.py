@@ -221,9 +221,20 @@ def write_description(run: Run) -> None:
         **{name: folder.as_uri() for name, folder in run.given.derivatives.items()},
     }
     atomic.write_json(path, content)
-    atomic.write_text(root / '.bidsignore', description.bidsignore(run.output_names))
+    _write_bidsignore(root / '.bidsignore', run.output_names)
     if not any(root.glob('README*')):  # one that is there may be the user's
         atomic.write_text(root / 'README', description.README)
+
+
+def _write_bidsignore(path: Path, output_names: str) -> None:
+    """Our lines, and behind them those of others that are there already."""
+    ours = {
+        line for scheme in naming.SCHEMES for line in description.bidsignore(scheme).splitlines()
+    }
+    there = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
+    others = [line for line in there if line not in ours]
+    lines = [*description.bidsignore(output_names).splitlines(), *others]
+    atomic.write_text(path, '\n'.join(lines) + '\n')
 
 
 def write_template_links(run: Run) -> None:

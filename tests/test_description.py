@@ -62,9 +62,13 @@ def test_a_source_that_says_nothing_is_taken_as_it_is(run, raw):
 
 @pytest.mark.parametrize('scheme', SCHEMES)
 def test_each_scheme_has_its_list_of_what_is_ignored(run, scheme):
-    runs.write_description(dataclasses.replace(run, output_names=scheme))
-    lines = (run.layout.derivatives / '.bidsignore').read_text().splitlines()
-    assert lines == list(IGNORED[scheme])
+    path = run.layout.derivatives / '.bidsignore'
+    path.parent.mkdir(parents=True)
+    path.write_text('mine.txt\n')
+    for name in (*SCHEMES, scheme):  # no line of the other scheme is left
+        runs.write_description(dataclasses.replace(run, output_names=name))
+    lines = path.read_text().splitlines()
+    assert lines == [*IGNORED[scheme], 'mine.txt']
     assert ('anat' in lines) == (scheme == 'seed')
 
 
