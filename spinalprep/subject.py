@@ -43,7 +43,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     record = _new_record(target, run)
     start = runs.now()
     try:
-        run.layout.state(target.label).unlink(missing_ok=True)
+        _note_state(run.layout.state(target.label), 'S2')
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
     except SpinalprepError as error:
@@ -88,7 +88,6 @@ def record_of_lost(
 def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
     """What is known only at the end; then the record is written, and what shows it."""
     layout, label = run.layout, target.label
-    layout.state(label).unlink(missing_ok=True)
     record.figures = run.figures(target.entities)
     if record.status != COMPLETED:
         record.leftovers = run.leftovers(target.entities)
@@ -100,6 +99,7 @@ def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
         'duration_s': round((end - start).total_seconds(), 1),
     }
     record.write(layout.record(label))
+    layout.state(label).unlink(missing_ok=True)  # only now: else a kill would go unnoticed
     write_page(lambda: write_subject_page(layout, record.to_dict()))
 
 
@@ -192,6 +192,12 @@ def _run_candidate(
     )
 
 
+def _note_state(path: Path, substep: str, node: str = '') -> None:
+    """Leave in a file what is being done; one that stays tells of a run that was killed."""
+    since = runs.now().isoformat(timespec='seconds')
+    atomic.write_json(path, {'substep': substep, 'node': node, 'since': since})
+
+
 def _noting(path: Path, listener: execution.Listener | None) -> execution.Listener:
     """A listener that also leaves the substep in a file, for ``status``."""
     last: list[str] = []
@@ -200,8 +206,7 @@ def _noting(path: Path, listener: execution.Listener | None) -> execution.Listen
         substep = substep_of(name)
         if status == 'start' and last != [substep]:
             last[:] = [substep]
-            since = runs.now().isoformat(timespec='seconds')
-            atomic.write_json(path, {'substep': substep, 'node': name, 'since': since})
+            _note_state(path, substep, name)
         if listener is not None:
             listener(name, status)
 
