@@ -160,7 +160,8 @@ class _Painter:
                 section, x, layout.top, layout.scale, columns=columns, rows=rows, window=None
             )
             self._draw(axes, section, sheet(self.mask, grid, middle), columns, rows)
-            scale_bar(axes, 10)
+            if sheet is sagittal:  # of one scale; in the other, narrow one it would cover a letter
+                scale_bar(axes, 10)
             self.canvas.text(x, layout.top - 12, sheet.__name__, color=look.FAINT)
 
     def tiles(self, picks: list[tuple[int, int | None]]) -> None:
