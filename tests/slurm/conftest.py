@@ -84,8 +84,8 @@ class Cluster:
 
     def kill(self, number: str) -> None:
         """Kill the processes of a job, as the kernel does where memory runs out."""
-        for pid in self._processes(number):
-            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self._processes(number))  # it may have only just begun
+        self._end_processes(number)
 
     def delay(self, number: str, word: str) -> None:
         """Make a command of a job slow without end, as soon as it is there."""
@@ -109,7 +109,11 @@ class Cluster:
             for pid in processes_with(f'SLURM_CONF={self.folder}/slurm.conf'):
                 if f'[{number}.'.encode() in Path(f'/proc/{pid}/cmdline').read_bytes():
                     os.kill(pid, signal.SIGKILL)
-            self.kill(number)
+            self._end_processes(number)
+
+    def _end_processes(self, number: str) -> None:
+        for pid in self._processes(number):
+            os.kill(pid, signal.SIGKILL)
 
     def _processes(self, number: str) -> list[int]:
         ours = set(processes_with(f'SLURM_CONF={self.folder}/slurm.conf'))
