@@ -6,11 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from spinalprep.anatomy.labels import HORNS
+from spinalprep.anatomy.labels import HORNS, LAST_DISC
 from spinalprep.products import LABEL_COLUMNS, Product, label_names
-
-LAST_DISC = 25
-"""Value of the last disc point; those beyond are other landmarks."""
 
 
 def label_table(item: Product) -> str:

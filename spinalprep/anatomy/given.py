@@ -18,7 +18,7 @@ from spinalprep.anatomy.grids import (
     voxel_sizes,
     voxels_coincide,
 )
-from spinalprep.anatomy.labels import disc_name, label_points, order_breaks
+from spinalprep.anatomy.labels import LAST_DISC, disc_name, label_points, order_breaks
 
 Kind = Literal['mask', 'labels', 'points']
 
@@ -27,9 +27,6 @@ LEAST_INSIDE = 0.5
 
 FAR_MM = 40.0
 """Distance from the cord (mm) at which nothing lies that belongs to it."""
-
-_ORDERED_DISCS = range(1, 26)
-"""Disc values that count downwards along the cord; others mark brainstem and conus."""
 
 
 def possible_labels(
@@ -103,7 +100,7 @@ def _single_points(values: np.ndarray, names: Mapping[int, str]) -> tuple[np.nda
 
 def _check_order(points: Mapping[int, np.ndarray]) -> None:
     """Refuse discs of which a higher one lies below a lower one."""
-    heights = {v: float(point[2]) for v, point in points.items() if v in _ORDERED_DISCS}
+    heights = {v: float(point[2]) for v, point in points.items() if v <= LAST_DISC}
     broken = order_breaks(heights)
     if broken:
         pairs = ', '.join(f'{lower} ({disc_name(lower)}) is not below {upper} ({disc_name(upper)})'

@@ -42,6 +42,9 @@ DISC_POINT_OF_MAP: dict[int, int] = {
 EXTRAPOLATED_DISCS = (1, 2)
 """Points that TotalSpineSeg extrapolates on the canal's line rather than sees."""
 
+LAST_DISC = 25
+"""Value of the lowest disc point; those beyond it are landmarks of the brainstem and the conus."""
+
 HORNS: dict[int, str] = {
     30: 'left ventral horn',
     31: 'right ventral horn',
@@ -112,7 +115,7 @@ def meanings(kind: str) -> dict[int, str]:
         'levels': {n: level_name(n) for n in range(1, 25)},
         'spinal levels': {n: spinal_level_name(n) for n in range(1, 31)},
         'horns': HORNS,
-        'discs': {n: disc_name(n) for n in range(1, 26)}
+        'discs': {n: disc_name(n) for n in range(1, LAST_DISC + 1)}
         | {49: 'pontomedullary groove', 50: 'pontomedullary junction', 60: 'end of the conus'},
         'spine': {CORD: 'cord', CANAL: 'canal around the cord'}
         | VERTEBRAE

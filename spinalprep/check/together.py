@@ -87,14 +87,14 @@ def _order(name: str, labels: Any, affine: Any) -> Iterator[str]:
     """Labels that stand the wrong way round along the body."""
     import numpy as np
 
-    from spinalprep.anatomy.labels import label_points, order_breaks
+    from spinalprep.anatomy.labels import LAST_DISC, label_points, order_breaks
 
     names = label_names(product(name))
     # the brainstem's points and the conus have values of their own
     heights = {
         value: float(point[2])
         for value, point in label_points(np.asarray(labels), affine).items()
-        if name != 'disc_labels' or value <= 25
+        if name != 'disc_labels' or value <= LAST_DISC
     }
     for upper, lower in order_breaks(heights):
         yield f'out of order: {names[lower]} lies above {names[upper]}'
