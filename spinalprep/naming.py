@@ -158,6 +158,11 @@ def sidecar_name(name: str) -> str:
     return f'{name}.json'
 
 
+def sidecar_of(path: Path) -> Path:
+    """Where the JSON sidecar of a product's file lies."""
+    return path.with_name(sidecar_name(path.name))
+
+
 def product_of(name: str, entities: Mapping[str, str], template: str = 'PAM50') -> Product | None:
     """The product whose file, or sidecar, of this subject and session has that name, if any.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from spinalprep.naming import sidecar_name
+from spinalprep.naming import sidecar_of
 from spinalprep.record import COMPLETED, Record, problems_of
 
 _CHUNK = 1 << 20
@@ -79,7 +79,7 @@ def unchanged(record_file: Path, root: Path, **decided: Any) -> Record | None:
     if not all(_same(Path(path), was) for path, was in known['files'].items()):
         return None
     written = [root / path for path in content['products'].values()]
-    written += [path.with_name(sidecar_name(path.name)) for path in written]
+    written += [sidecar_of(path) for path in written]
     written += [root / path for paths in content['figures'].values() for path in paths]
     if not all(path.is_file() for path in written):
         return None

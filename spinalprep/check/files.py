@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spinalprep.naming import sidecar_name
+from spinalprep.naming import sidecar_of
 from spinalprep.products import Product, label_names
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def judge_file(item: Product, path: Path, grids: Grids) -> Iterator[str]:
 
 
 def _judge_sidecar(path: Path) -> Iterator[str]:
-    sidecar = path.with_name(sidecar_name(path.name))
+    sidecar = sidecar_of(path)
     try:
         content = json.loads(sidecar.read_text(encoding='utf-8'))
     except OSError:

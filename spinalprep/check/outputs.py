@@ -185,7 +185,7 @@ def _unlisted(root: Path, record: Mapping[str, Any]) -> Iterator[Path]:
     """Products in the subject's folders that its record does not know."""
     entities = _entities(record)
     known = {root / relative for relative in record['products'].values()}
-    known |= {path.with_name(naming.sidecar_name(path.name)) for path in known}
+    known |= {naming.sidecar_of(path) for path in known}
     for folder in sorted({item.folder for item in products.WRITTEN}):
         for path in sorted((root / naming.subject_folder(entities) / folder).glob('*')):
             if path not in known and naming.product_of(path.name, entities):

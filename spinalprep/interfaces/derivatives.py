@@ -29,7 +29,7 @@ from spinalprep.naming import (
     SCHEMES,
     location,
     product_of,
-    sidecar_name,
+    sidecar_of,
     source_uri,
     subject_folder,
 )
@@ -195,7 +195,7 @@ class SaveDerivatives(BaseInterface):
         for item in WRITTEN:
             if item.name in self._written:
                 target = self._written[item.name]
-                path = target.with_name(sidecar_name(target.name))
+                path = sidecar_of(target)
                 # what is told of the image holds; its table adds the columns
                 contents[path] = self._sidecar(item) | contents.get(path, {})
         for path, content in contents.items():
@@ -235,7 +235,7 @@ class SaveDerivatives(BaseInterface):
     def _remove_stale(self) -> None:
         """Remove products of this subject and session that were not written now."""
         kept = set(self._written.values())
-        kept |= {path.with_name(sidecar_name(path.name)) for path in kept}
+        kept |= {sidecar_of(path) for path in kept}
         for folder in {self._folder / item.folder for item in WRITTEN}:
             for path in folder.glob('*'):
                 # by its place, too: some names are the same in both schemes
