@@ -10,9 +10,10 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from spinalprep import __version__, atomic, runs
+from spinalprep import __version__, atomic, execution, runs
 from spinalprep.locks import Held, held
 from spinalprep.pages import write_dataset_page
+from spinalprep.processes import frozen
 from spinalprep.record import COMPLETED, Record
 from spinalprep.runs import Run
 from spinalprep.selection import Target
@@ -100,6 +101,8 @@ def _run_all(
         )
         return _run_once(target, run.share(nprocs), relayed)
 
+    if run.plugin == 'multiproc':
+        execution.preload()
     begun: dict[str, datetime] = {}
 
     def heard(target: Target, name: str, *told: object) -> None:
@@ -107,14 +110,13 @@ def _run_all(
             begun[target.label] = runs.now()
         getattr(listeners, name)(*told)
 
-    for target, result in side_by_side(
-        targets, work, nprocs=run.nprocs, at_once=at_once, heard=heard
-    ):
-        if isinstance(result, Exception) and not isinstance(result, Held):
-            record = record_of_lost(target, run, result, begun.get(target.label))
-            listeners.ended(record)
-            yield target, record
-        else:
+    with frozen():
+        for target, result in side_by_side(
+            targets, work, nprocs=run.nprocs, at_once=at_once, heard=heard
+        ):
+            if isinstance(result, Exception) and not isinstance(result, Held):
+                result = record_of_lost(target, run, result, begun.get(target.label))
+                listeners.ended(result)
             yield target, result
 
 

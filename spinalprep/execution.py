@@ -13,8 +13,9 @@ import math
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -172,16 +173,23 @@ def run_graph(
 
 
 def modules_of_nodes() -> list[str]:
-    """Names of the modules that our nodes import only when they run.
+    """Names of the modules that are imported only when a graph, or one of its nodes, runs.
 
     Imported beforehand they are there in each process that is forked later: a second of work for
     all, instead of up to one for each.
     """
-    names = ['spinalprep.verdict', 'skimage.measure']
+    names = ['spinalprep.workflows', 'spinalprep.verdict', 'skimage.measure']
     for room in ('anatomy', 'anatomy.quality', 'reports'):
         folder = Path(spinalprep.__file__).parent / room.replace('.', '/')
         names += [item.name for item in iter_modules([str(folder)], f'spinalprep.{room}.')]
     return names
+
+
+def preload() -> None:
+    """Import the `modules_of_nodes`."""
+    for name in modules_of_nodes():
+        with suppress(Exception):  # the node that needs it will tell
+            import_module(name)
 
 
 def _stop_if_interrupted(crashes: list[Crash]) -> None:

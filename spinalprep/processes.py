@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -41,6 +42,21 @@ def process_context() -> BaseContext:
     """How to start processes: a fork shares what is imported already, elsewhere from nothing."""
     methods = multiprocessing.get_all_start_methods()
     return multiprocessing.get_context('fork' if 'fork' in methods else 'spawn')
+
+
+@contextmanager
+def frozen() -> Iterator[None]:
+    """Let the garbage collector pass over what is there already.
+
+    It takes time to look at, and Nipype calls the collector before it submits a node; and what it
+    touches, a forked process must copy.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def await_news(processes: Mapping[Connection, Any]) -> list[Connection]:

@@ -78,9 +78,13 @@ class Run:
         return largest_gb(self.toolbox.kind, *sizes or [ImageSize()])
 
     def share(self, nprocs: int) -> Run:
-        """This run with a part of its processors, and the same part of its memory."""
+        """This run with a part of its processors, and the same part of its memory.
+
+        MultiProc on one processor only costs: a process for each node, and none beside it.
+        """
         part = self.memory_gb * nprocs / self.nprocs
-        return dataclasses.replace(self, nprocs=nprocs, memory_gb=part)
+        plugin = 'linear' if (self.plugin, nprocs) == ('multiproc', 1) else self.plugin
+        return dataclasses.replace(self, plugin=plugin, nprocs=nprocs, memory_gb=part)
 
     def relative(self, path: Path) -> str:
         """Path of a file of the dataset, below its root."""

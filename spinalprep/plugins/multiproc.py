@@ -8,12 +8,10 @@ has a process: one that ends without a result is a node that failed, and nothing
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from traceback import format_exception
@@ -25,7 +23,7 @@ from nipype.interfaces.base import isdefined
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer, run_node
 
 from spinalprep.errors import WorkerKilled
-from spinalprep.processes import await_news, die_with_parent, process_context
+from spinalprep.processes import await_news, die_with_parent, frozen, process_context
 
 LIGHT_S = 1.0
 """Seconds that are taken for a node without a time limit."""
@@ -131,7 +129,7 @@ class GuardedMultiProc(MultiProcPlugin):
         """Run the graph; no worker is left when this ends, however it does."""
         self._last = None
         try:
-            with _frozen():
+            with frozen():
                 super().run(graph, config, updatehash=updatehash)
         finally:
             for worker, ours, _ in self._workers.values():
@@ -161,20 +159,6 @@ def ways_to_the_end(graph: Any) -> dict[Any, float]:
         own = limit if limit is not None and isdefined(limit) else LIGHT_S
         way[node] = own + max((way[after] for after in graph.successors(node)), default=0.0)
     return way
-
-
-@contextmanager
-def _frozen() -> Iterator[None]:
-    """Let the garbage collector pass over what is there already.
-
-    Nipype calls it before it submits; and what it touches, a forked process must copy.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _work(theirs: Connection, node: Any, updatehash: bool, taskid: int, folder: str) -> None:
