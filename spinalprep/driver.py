@@ -115,9 +115,21 @@ def _run_all(
             targets, work, nprocs=run.nprocs, at_once=at_once, heard=heard
         ):
             if isinstance(result, Exception) and not isinstance(result, Held):
-                result = record_of_lost(target, run, result, begun.get(target.label))
-                listeners.ended(result)
+                result = _record_lost(target, run, listeners, result, begun.get(target.label))
             yield target, result
+
+
+def _record_lost(
+    target: Target, run: Run, listeners: Listeners, error: Exception, start: datetime | None
+) -> Record | Held:
+    """Record a subject whose process could not; ``Held`` if another has begun to run it again."""
+    try:
+        with held(run.layout.lock(target.label)):
+            record = record_of_lost(target, run, error, start)
+    except Held as held_by:
+        return held_by
+    listeners.ended(record)
+    return record
 
 
 def _last_result(target: Target, run: Run) -> Record | None:

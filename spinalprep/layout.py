@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from spinalprep import atomic
+from spinalprep.errors import NothingToRunError
 from spinalprep.products import STEP
 from spinalprep.record import FAILED
 
@@ -110,3 +112,39 @@ def dataset_name(folder: Path) -> str:
     'ds004big'
     """
     return re.sub(r'[^A-Za-z0-9-]', '', folder.resolve().name) or 'dataset'
+
+
+def folders_of_records(out: Path, datasets: Sequence[str] = ()) -> dict[str, Path]:
+    """Where the records of each dataset lie that this step ran on.
+
+    Parameters
+    ----------
+    out : Path
+        The folder given as ``--out``, or as ``OUT_DIR``.
+    datasets : sequence of str
+        Names of those asked for; all if none is given.
+
+    Returns
+    -------
+    dict
+        Name of the dataset → `Layout.logs`.
+
+    Raises
+    ------
+    NothingToRunError
+        If the step never ran there, or not on a dataset that is asked for.
+    """
+    logs = out / 'logs' / STEP
+    folders = {path.name: path for path in sorted(logs.glob('*')) if path.is_dir()}
+    if not folders:
+        raise NothingToRunError(
+            f'{out}: no run of {STEP} found there (no {logs}); '
+            'give the folder that the run got as --out'
+        )
+    for name in datasets:
+        if name not in folders:
+            raise NothingToRunError(
+                f'{logs / name}: no run of dataset {name} found there; there are '
+                f'{", ".join(folders)}'
+            )
+    return {name: folders[name] for name in datasets or folders}

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spinalprep.atomic import read_json
-from spinalprep.errors import NothingToRunError
-from spinalprep.layout import Layout
+from spinalprep.layout import Layout, folders_of_records
 from spinalprep.locks import is_held, owner_of
-from spinalprep.products import STEP
 from spinalprep.record import COMPLETED, FAILED
 
 RUNNING, WAITING = 'running', 'waiting'
@@ -54,14 +52,8 @@ def standings(out: Path) -> list[Standing]:
     NothingToRunError
         If the step never ran there.
     """
-    folders = sorted(path for path in (out / 'logs' / STEP).glob('*') if path.is_dir())
-    if not folders:
-        raise NothingToRunError(
-            f'{out / "logs" / STEP}: no run of {STEP} found there; give the folder that the run '
-            'got as --out'
-        )
     found = []
-    for folder in folders:
+    for folder in folders_of_records(out).values():
         layout = Layout(out, folder.name, 'run')
         labels = {path.stem for path in folder.glob('*.json')}
         for path in (folder / 'runs').glob('*.json'):

@@ -135,8 +135,10 @@ class Find(SimpleInterface):
             raise CordReferenceRejected(f'{self.inputs.in_file}: {order["reject"]}')
         if order.get('interrupt'):
             raise KeyboardInterrupt
-        if order.get('kill'):  # the process of the subject, which waits for this one
-            os.kill(os.getppid(), signal.SIGKILL)
+        if order.get(
+            'kill'
+        ):  # the process of the subject, which runs this where it has one processor
+            os.kill(os.getpid(), signal.SIGKILL)
         self._results['order'] = order
         return runtime
 

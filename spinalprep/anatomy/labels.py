@@ -112,7 +112,7 @@ def meanings(kind: str) -> dict[int, str]:
         'canal': {1: 'canal'},
         'valid': {1: 'field defined'},
         'vertebrae': VERTEBRAE,
-        'levels': {n: level_name(n) for n in range(1, 25)},
+        'levels': {n: level_name(n) for n in range(1, len(_NAMES) + 1)},
         'spinal levels': {n: spinal_level_name(n) for n in range(1, 31)},
         'horns': HORNS,
         'discs': {n: disc_name(n) for n in range(1, LAST_DISC + 1)}

@@ -13,10 +13,8 @@ from spinalprep.check.figures import judge_figure
 from spinalprep.check.files import Grids, judge_file
 from spinalprep.check.findings import Findings, Problem
 from spinalprep.check.together import judge_together
-from spinalprep.errors import NothingToRunError
-from spinalprep.layout import Layout
+from spinalprep.layout import Layout, folders_of_records
 from spinalprep.locks import is_held
-from spinalprep.products import STEP
 from spinalprep.record import COMPLETED, FAIL, WARN, label_of, problems_of
 
 DESCRIPTION = 'dataset_description.json'
@@ -41,22 +39,9 @@ def check(out: Path, datasets: Sequence[str] = ()) -> Findings:
     NothingToRunError
         If the step never ran there, or not for a dataset that is named.
     """
-    logs = out / 'logs' / STEP
-    folders = {path.name: path for path in sorted(logs.glob('*')) if path.is_dir()}
-    if not folders:
-        raise NothingToRunError(
-            f'{out}: no run of {STEP} found there (no {logs}); '
-            'give the folder that the run got as --out'
-        )
-    for name in datasets:
-        if name not in folders:
-            raise NothingToRunError(
-                f'{logs / name}: no run of dataset {name} found there; there are '
-                f'{", ".join(folders)}'
-            )
     findings = Findings()
-    for name in datasets or folders:
-        _check_dataset(out, folders[name], findings)
+    for folder in folders_of_records(out, datasets).values():
+        _check_dataset(out, folder, findings)
     return findings
 
 

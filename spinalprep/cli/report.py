@@ -7,10 +7,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from spinalprep.errors import ExitCode, NothingToRunError, ToolboxError
-from spinalprep.layout import Layout
+from spinalprep.layout import Layout, folders_of_records
 from spinalprep.pages.redraw import redraw
 from spinalprep.pages.write import read_records, write_dataset_page, write_subject_page
-from spinalprep.products import STEP
 from spinalprep.record import COMPLETED, label_of
 
 
@@ -31,18 +30,16 @@ def main(arguments: Namespace) -> int:
 
 def _layouts(out: Path, datasets: list[str] | tuple[()]) -> list[Layout]:
     """Datasets below an output folder, in both ways of laying them out."""
-    logs = out / 'logs' / STEP
-    names = list(datasets) or sorted(path.name for path in logs.glob('*') if path.is_dir())
     found = [
         layout
-        for name in names
+        for name in folders_of_records(out, datasets)
         for kind in ('run', 'bids-app')
         if read_records(layout := Layout(out, name, kind))
     ]
     if not found:
         raise NothingToRunError(
-            f'{logs}: no record of {", ".join(names) or "any dataset"} there; '
-            'give the folder that the run got as --out'
+            f'{out}: no record of {", ".join(datasets) or "any dataset"} there yet; '
+            'wait for its run to end, or run it again'
         )
     return found
 

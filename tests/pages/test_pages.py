@@ -189,4 +189,4 @@ def test_the_report_is_made_again(layout, capsys):
     assert main(['report', '--out', str(layout.out), '--dataset-key', 'other']) == (
         ExitCode.NOTHING_TO_RUN
     )
-    assert 'no record of other' in capsys.readouterr().err
+    assert 'no run of dataset other' in capsys.readouterr().err

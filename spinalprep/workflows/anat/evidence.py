@@ -97,25 +97,14 @@ def init_evidence_wf(
     )
     numbering = pe.Node(NumberingNumbers(), name='numbering_numbers')
     on_one_grid = pe.Node(niu.Merge(len(_ON_ONE_GRID)), name='on_one_grid')
-    shown = {
-        view: ('whole_image', 'discovery_cord', 'discovery'),
-        cord: ('cordref', 'cord_dseg', 'canal_dseg'),
-        spine: ('cord_dseg', 'totalspineseg_dseg', 'disc_labels', 'rootlets_dseg'),
-        rootlets: ('rootlets_dseg', 'cord_dseg', 'canal_dseg'),
-        numbering: (
-            'rootlets_dseg',
-            'cord_dseg',
-            'disc_labels',
-            'template_cord',
-            'template_discs',
-            'template_rootlets_map',
-        ),
-    }
-    numbers = pe.Node(niu.Merge(len(shown)), name='numbers')
-    failures = pe.Node(niu.Merge(len(shown)), name='failures')
+    measuring = (view, cord, spine, rootlets, numbering)
+    numbers = pe.Node(niu.Merge(len(measuring)), name='numbers')
+    failures = pe.Node(niu.Merge(len(measuring)), name='failures')
     for place, field in enumerate(_ON_ONE_GRID, start=1):
         workflow.connect(inputnode, field, on_one_grid, f'in{place}')
-    for place, (node, fields) in enumerate(shown.items(), start=1):
+    shown = inputnode.inputs.copyable_trait_names()
+    for place, node in enumerate(measuring, start=1):
+        fields = [field for field in shown if field in node.inputs.copyable_trait_names()]
         workflow.connect([
             (inputnode, node, [(field, field) for field in fields]),
             (node, numbers, [('numbers', f'in{place}')]),
