@@ -72,7 +72,7 @@ def select(
     if subjects is not None:
         wanted = {match_label(label, known) or normalise(label): True for label in subjects}
     sessions = None if sessions is None else list(sessions)
-    files = _files(bids_dir, [label for label in wanted if label in known])
+    files = anat_files(bids_dir, [label for label in wanted if label in known])
     targets: list[Target] = []
     for subject in sorted(wanted):
         found = []
@@ -88,6 +88,43 @@ def select(
             found = [replace(target, asked=True) for target in found]
         targets += found
     return tuple(targets)
+
+
+def anat_files(bids_dir: Path, subjects: Sequence[str]) -> Mapping[_Key, list[Path]]:
+    """Images in the ``anat`` folders of subjects, as PyBIDS finds them.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Absolute.
+    subjects : sequence of str
+        Labels as their folders have them; nothing else is looked through.
+
+    Returns
+    -------
+    mapping
+        Subject and session (None outside session folders) → paths, sorted; a list that is empty
+        where there are none.
+    """
+    from bids.layout import BIDSLayout, BIDSLayoutIndexer
+
+    found: dict[_Key, list[Path]] = defaultdict(list)
+    if not subjects:
+        return found
+    # walk through nothing but the anat folders of the subjects asked for
+    labels = '|'.join(re.escape(label) for label in subjects)
+    others = re.compile(rf'^/(?!sub-(?:{labels})(?:/|$))')
+    not_anat = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?(?!anat(?:/|$)|ses-)[^/]')
+    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others, not_anat])
+    layout = BIDSLayout(bids_dir, validate=False, derivatives=False, indexer=indexer)
+    for name in sorted(layout.files):
+        # PyBIDS reads entities from the folders above the dataset, too: only ours count
+        parts = Path(name).relative_to(bids_dir).parts
+        if not name.endswith(('.nii', '.nii.gz')) or parts[-2] != 'anat':
+            continue
+        session = parts[1][4:] if parts[1].startswith('ses-') else None
+        found[parts[0][4:], session].append(Path(name))
+    return found
 
 
 def _judge(
@@ -142,26 +179,3 @@ def _targets(bids_dir: Path, subject: str, asked: Sequence[str | int] | None) ->
         note = '' if matched else f'it has no such session, only {", ".join(found) or "none"}'
         targets[name] = Target(subject, name, (), note=note)
     return [targets[name] for name in sorted(targets)]
-
-
-def _files(bids_dir: Path, subjects: Sequence[str]) -> Mapping[_Key, list[Path]]:
-    """Images in the ``anat`` folders, by subject and session."""
-    from bids.layout import BIDSLayout, BIDSLayoutIndexer
-
-    found: dict[_Key, list[Path]] = defaultdict(list)
-    if not subjects:
-        return found
-    # walk through nothing but the anat folders of the subjects asked for
-    labels = '|'.join(re.escape(label) for label in subjects)
-    others = re.compile(rf'^/(?!sub-(?:{labels})(?:/|$))')
-    not_anat = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?(?!anat(?:/|$)|ses-)[^/]')
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others, not_anat])
-    layout = BIDSLayout(bids_dir, validate=False, derivatives=False, indexer=indexer)
-    for name in sorted(layout.files):
-        # PyBIDS reads entities from the folders above the dataset, too: only ours count
-        parts = Path(name).relative_to(bids_dir).parts
-        if not name.endswith(('.nii', '.nii.gz')) or parts[-2] != 'anat':
-            continue
-        session = parts[1][4:] if parts[1].startswith('ses-') else None
-        found[parts[0][4:], session].append(Path(name))
-    return found
