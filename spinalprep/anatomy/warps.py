@@ -153,11 +153,11 @@ class DisplacementField:
     def _leading_into(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Voxels of which the displacement leads into a box of the source space (RAS+, mm)."""
         inside = self.valid
-        steps = np.ix_(*map(np.arange, self.shape))
-        for axis in range(3):
-            row = self.affine[axis]
-            start = sum(step * size for step, size in zip(steps, row, strict=False)) + row[3]
-            place = start.astype(np.float32) + self.vectors[..., axis]
+        places = np.ix_(*(np.arange(size, dtype=np.float32) for size in self.shape))
+        for axis, (*steps, start) in enumerate(self.affine[:3].astype(np.float32)):
+            place = self.vectors[..., axis] + start
+            for along, step in zip(places, steps, strict=True):
+                place += along * step
             inside = inside & (place >= low[axis]) & (place <= high[axis])
         return inside
 
@@ -248,12 +248,13 @@ class DisplacementField:
             valid.
         """
         where = self.valid if where is None else self.valid & where
-        vectors = np.where(self.valid[..., None], self.vectors, np.nan).astype(float)
-        by_index = np.stack([_differences(vectors, axis)[where] for axis in range(3)], axis=-1)
+        voxels = filled_voxels(where)
+        vectors = np.where(self.valid[..., None], self.vectors, np.nan)
+        by_index = np.stack([_differences(vectors, voxels, axis) for axis in range(3)], axis=-1)
         jacobian = np.eye(3) + by_index @ np.linalg.inv(self.affine[:3, :3])
         known = np.isfinite(jacobian).all(axis=(-2, -1))
         determinant = np.full(self.shape, np.nan)
-        determinant[tuple(np.argwhere(where)[known].T)] = np.linalg.det(jacobian[known])
+        determinant[tuple(voxels[known].T)] = np.linalg.det(jacobian[known])
         return determinant
 
 
@@ -352,11 +353,16 @@ def _to_voxels(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return voxels
 
 
-def _differences(values: np.ndarray, axis: int) -> np.ndarray:
-    """Central differences; one-sided beside a NaN or the border, NaN between two."""
-    forward = np.diff(values, axis=axis)
-    missing = np.full_like(np.take(values, [0], axis=axis), np.nan)
-    ahead = np.concatenate([forward, missing], axis=axis)
-    behind = np.concatenate([missing, forward], axis=axis)
+def _differences(values: np.ndarray, voxels: np.ndarray, axis: int) -> np.ndarray:
+    """Central differences at voxels; one-sided beside a NaN or the border, NaN between two."""
+    here = values[tuple(voxels.T)].astype(float)
+    beside = []
+    for step in (1, -1):
+        place = voxels + step * (np.arange(3) == axis)
+        inside = (place[:, axis] >= 0) & (place[:, axis] < values.shape[axis])
+        found = np.full_like(here, np.nan)
+        found[inside] = values[tuple(place[inside].T)]
+        beside.append(step * (found - here))
+    ahead, behind = beside
     one_sided = np.where(np.isnan(ahead), behind, ahead)
     return np.where(np.isnan(ahead) | np.isnan(behind), one_sided, (ahead + behind) / 2)
