@@ -86,7 +86,7 @@ def warp_folded(products: Products, amplitude_mm: float, seed: int) -> Products:
     for name, path in products.paths.items():
         fields = []
         for warp in (path.to_subject, path.to_template):
-            heights = warp._valid_points()[:, 2]
+            heights = warp._points(warp.valid)[:, 2]
             vectors = warp.vectors.copy()
             wave = amplitude_mm * np.sin(2 * np.pi * heights / 30)
             vectors[warp.valid, 2] += wave.astype(np.float32)

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.interpolate import make_smoothing_spline
 from scipy.spatial import cKDTree
 
+from spinalprep.anatomy.voxels import filled_box, plane_centres
+
 STEP_MM = 0.5
 """Spacing of the samples along a centreline."""
 
@@ -213,11 +215,8 @@ class Centerline:
         penalty = smooth_mm**4 / spacing
         # much finer than the samples that remain: the curvature is their second difference
         fine = np.linspace(0.0, along[-1], max(round(10 * along[-1] / STEP_MM) + 1, 50))
-        curve = np.stack(
-            [make_smoothing_spline(along, c, w=weights, lam=penalty)(fine) for c in points.T],
-            axis=-1,
-        )
-        return cls(_equidistant(curve))
+        spline = make_smoothing_spline(along, points, w=weights, lam=penalty)
+        return cls(_equidistant(spline(fine)))
 
     @classmethod
     def from_mask(
@@ -247,11 +246,9 @@ class Centerline:
             If the mask covers fewer than five slices along the cord's axis.
         """
         axis, _ = superior_axis(affine)
-        slices, centroids = slice_centroids(mask, affine)
+        slices, centroids, area = _slices(mask, affine)
         if len(slices) < 5:
             raise ValueError(f'a centreline needs at least 5 slices of mask, got {len(slices)}')
-        others = tuple({0, 1, 2} - {axis})
-        area = np.count_nonzero(np.asarray(mask) > 0, axis=others)[slices]
         slice_mm = np.linalg.norm(affine[:3, axis])
         part = np.clip(area / _usual(area, round(_NEIGHBOURHOOD_MM / slice_mm)), 0.3, 1.0)
         return cls.through(centroids, smooth_mm, part**8)
@@ -316,16 +313,22 @@ def slice_centroids(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, n
     centroids : ndarray, shape (n, 3)
         World coordinates (mm).
     """
+    slices, centroids, _ = _slices(mask, affine)
+    return slices, centroids
+
+
+def _slices(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Slices and centroids, see :func:`slice_centroids`, and how many voxels each slice has."""
     axis, sign = superior_axis(affine)
-    voxels = np.argwhere(np.asarray(mask) > 0)
-    if not len(voxels):
-        return np.empty(0, int), np.empty((0, 3))
-    order = np.argsort(voxels[:, axis], kind='stable')
-    voxels = voxels[order]
-    slices, starts, counts = np.unique(voxels[:, axis], return_index=True, return_counts=True)
-    means = np.add.reduceat(voxels.astype(float), starts, axis=0) / counts[:, None]
-    world = means @ affine[:3, :3].T + affine[:3, 3]
-    return (slices, world) if sign > 0 else (slices[::-1], world[::-1])
+    mask = np.asarray(mask) > 0
+    box = filled_box(mask)
+    stack = np.moveaxis(mask[box], axis, 0)
+    area = stack.sum(axis=(1, 2))
+    used = np.flatnonzero(area)[::sign]
+    area = area[used]
+    means = np.insert(plane_centres(stack[used]), axis, used, axis=1)
+    means += [edge.start for edge in box]
+    return used + box[axis].start, means @ affine[:3, :3].T + affine[:3, 3], area
 
 
 def point_at_height(mask: np.ndarray, affine: np.ndarray, height: float) -> np.ndarray | None:

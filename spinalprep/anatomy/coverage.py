@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinalprep.anatomy.centerline import Centerline, slice_centroids, superior_axis
+from spinalprep.anatomy.voxels import filled_box
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def crop_box(
     ValueError
         If the mask is empty.
     """
-    voxels = np.argwhere(np.asarray(mask) > 0)
-    if not len(voxels):
+    filled = filled_box(np.asarray(mask) > 0)
+    if filled[0].start == filled[0].stop:
         raise ValueError('the cord mask is empty')
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
@@ -107,8 +108,8 @@ def crop_box(
         before, after = negative[world], positive[world]
         if directions[world, axis] < 0:
             before, after = after, before
-        first = int(voxels[:, axis].min() - np.ceil(before / sizes[axis]))
-        last = int(voxels[:, axis].max() + np.ceil(after / sizes[axis]))
+        first = filled[axis].start - int(np.ceil(before / sizes[axis]))
+        last = filled[axis].stop - 1 + int(np.ceil(after / sizes[axis]))
         box.append((max(first, 0), min(last, mask.shape[axis] - 1)))
     return box[0], box[1], box[2]
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from spinalprep.anatomy.centerline import Centerline, superior_axis
 from spinalprep.anatomy.landmarks import Points, extrapolate
+from spinalprep.anatomy.voxels import filled_box, filled_voxels, plane_centres
 from spinalprep.anatomy.warps import DisplacementField
 
 MIN_VALID_FRACTION = 0.95
@@ -148,10 +149,11 @@ def overlap(
     both = (cord & warped)[slices].sum((1, 2))
     total = cord[slices].sum((1, 2)) + warped[slices].sum((1, 2))
     indices = np.flatnonzero(slices).tolist()
+    apart = (plane_centres(cord[slices]) - plane_centres(warped[slices])) * sizes
     distances = {
-        k: float(np.linalg.norm((_centre(cord[k]) - _centre(warped[k])) * sizes))
-        for k in indices
-        if warped[k].any()
+        k: float(np.linalg.norm(away))
+        for k, away in zip(indices, apart, strict=True)
+        if np.isfinite(away).all()
     }
     dice = dict(zip(indices, (2 * both / total).tolist(), strict=True))
     inner = np.flatnonzero(_away_from_ends(subject, template, mapping, axis, slices)).tolist()
@@ -198,12 +200,10 @@ def _slices_where(chosen: np.ndarray, subject: CordSpace, axis: int, count: int)
 def _dilated_in_plane(cord: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Cord grown by :data:`NEAR_MM` within its slices, which the first axis counts."""
     reach = np.ceil(NEAR_MM / sizes).astype(int)
-    size = (1, *(2 * reach + 1))
-    return ndimage.maximum_filter(cord.view(np.uint8), size) > 0
-
-
-def _centre(mask: np.ndarray) -> np.ndarray:
-    return np.argwhere(mask).mean(axis=0)
+    box = filled_box(cord, (0, *reach))
+    dilated = np.zeros_like(cord)
+    dilated[box] = ndimage.maximum_filter(cord[box], (1, *(2 * reach + 1)))
+    return dilated
 
 
 def landmark_residuals(
@@ -283,7 +283,7 @@ def covered_levels(
     -------
     list of int
     """
-    voxels = np.argwhere(levels > 0)
+    voxels = filled_voxels(levels > 0)
     if not len(voxels):
         return []
     values = levels[tuple(voxels.T)]

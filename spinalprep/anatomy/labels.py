@@ -13,6 +13,8 @@ import itertools
 
 import numpy as np
 
+from spinalprep.anatomy.voxels import filled_voxels
+
 CORD, CANAL, SACRUM = 1, 2, 50
 
 _CERVICAL, _THORACIC, _LUMBAR = 7, 12, 5
@@ -125,6 +127,17 @@ def meanings(kind: str) -> dict[int, str]:
     return dict(tables[kind])
 
 
+def whole(values: np.ndarray) -> np.ndarray:
+    """Labels as integers; those that are already are not touched.
+
+    Examples
+    --------
+    >>> whole(np.array([0.0, 2.9999]))
+    array([0, 3], dtype=int16)
+    """
+    return values if values.dtype.kind in 'iu' else np.rint(values).astype(np.int16)
+
+
 def canal_of_map(labels: np.ndarray) -> np.ndarray:
     """Canal with the cord in it: labels 1 and 2 of TotalSpineSeg's map; bool."""
     return (labels == CORD) | (labels == CANAL)
@@ -162,7 +175,7 @@ def names_in_order(labels: np.ndarray, names: dict[int, str]) -> list[str]:
     names : dict
         Value → name, in anatomical order.
     """
-    present = set(np.unique(labels).tolist())
+    present = set(np.unique(labels[labels > 0]).tolist())
     return [name for value, name in names.items() if value in present]
 
 
@@ -181,7 +194,7 @@ def label_points(labels: np.ndarray, affine: np.ndarray) -> dict[int, np.ndarray
     dict
         Value → world point (3,), by rising value.
     """
-    voxels = np.argwhere(labels > 0)
+    voxels = filled_voxels(labels > 0)
     values = labels[tuple(voxels.T)]
     return {
         int(value): voxels[values == value].mean(axis=0) @ affine[:3, :3].T + affine[:3, 3]

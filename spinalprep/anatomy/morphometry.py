@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from spinalprep.anatomy.centerline import Centerline
+from spinalprep.anatomy.voxels import filled_box
 
 FINE_MM = 0.2
 """In-plane spacing to which a slice is refined before its shape is measured."""
@@ -153,18 +154,13 @@ def summarise_csa(
 
 def _to_las(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mask in 'LAS' orientation, cut to its box in-plane, and its voxel sizes (mm)."""
-    image = nib.Nifti1Image(np.asarray(mask, dtype=np.float32), affine)
     turn = nib.orientations.ornt_transform(
         nib.io_orientation(affine), nib.orientations.axcodes2ornt(('L', 'A', 'S'))
     )
-    turned = image.as_reoriented(turn)
-    data = np.asarray(turned.dataobj, dtype=float)
-    zooms = np.linalg.norm(turned.affine[:3, :3], axis=0)
-    for axis in (0, 1):
-        used = np.flatnonzero(data.any(axis=tuple({0, 1, 2} - {axis})))
-        if len(used):
-            data = np.take(data, np.arange(used[0], used[-1] + 1), axis=axis)
-    return data, zooms
+    turned = nib.orientations.apply_orientation(mask, turn)
+    affine = affine @ nib.orientations.inv_ornt_aff(turn, mask.shape)
+    cut = turned[*filled_box(turned)[:2]].astype(np.float32).astype(float)
+    return cut, np.linalg.norm(affine[:3, :3], axis=0)
 
 
 def _slopes(data: np.ndarray, zooms: np.ndarray, slices: np.ndarray) -> np.ndarray:

@@ -51,8 +51,10 @@ def horn_labels(shares: Mapping[int, np.ndarray]) -> np.ndarray:
         Value of the horn with the largest share, where that is at least :data:`HALF`.
     """
     values = np.array([*shares], np.uint8)
-    stack = np.stack([*shares.values()])
-    return np.where(stack.max(axis=0) >= HALF, values[stack.argmax(axis=0)], 0).astype(np.uint8)
+    some = np.logical_or.reduce([share >= HALF for share in shares.values()])
+    labels = np.zeros(some.shape, np.uint8)
+    labels[some] = values[np.argmax([share[some] for share in shares.values()], axis=0)]
+    return labels
 
 
 def levels_of_slices(levels: np.ndarray, affine: np.ndarray) -> dict[int, int]:

@@ -23,6 +23,8 @@ import nibabel as nb
 import numpy as np
 from scipy import ndimage
 
+from spinalprep.anatomy.voxels import filled_box, filled_voxels
+
 INVALID = 1e4
 """A component of this size (mm) or more says that no displacement is defined."""
 
@@ -70,7 +72,8 @@ class DisplacementField:
         vectors = np.array(vectors, dtype=np.float32)
         # a comparison with NaN is False, so what is not finite falls out as well
         valid = _all_axes(np.abs(vectors[..., axis]) < INVALID for axis in range(3))
-        vectors[~valid] = 0.0
+        # unlike an index by a mask, this follows the order in memory, which is Fortran's on disk
+        np.copyto(vectors, 0, where=~valid[..., None])
         return cls(vectors, np.array(affine, dtype=float), valid)
 
     @classmethod
@@ -143,9 +146,20 @@ class DisplacementField:
         image.header.set_xyzt_units('mm')
         return image
 
-    def _valid_points(self) -> np.ndarray:
-        # only these: the coordinates of a whole PAM50 grid take half a gigabyte
-        return np.argwhere(self.valid) @ self.affine[:3, :3].T + self.affine[:3, 3]
+    def _points(self, where: np.ndarray) -> np.ndarray:
+        # only some: the coordinates of a whole PAM50 grid take half a gigabyte
+        return filled_voxels(where) @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def _leading_into(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Voxels of which the displacement leads into a box of the source space (RAS+, mm)."""
+        inside = self.valid
+        places = np.ix_(*(np.arange(size, dtype=np.float32) for size in self.shape))
+        for axis, (*steps, start) in enumerate(self.affine[:3].astype(np.float32)):
+            place = self.vectors[..., axis] + start
+            for along, step in zip(places, steps, strict=True):
+                place += along * step
+            inside = inside & (place >= low[axis]) & (place <= high[axis])
+        return inside
 
     def map_points(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Move points of this grid's space to the source space.
@@ -208,8 +222,9 @@ class DisplacementField:
             `image` with order 0, floating otherwise.
         """
         if grid is None:
-            valid = self.valid
-            points = self._valid_points() + self.vectors[valid]
+            # most of a mask is 0: only what leads to the rest needs to be followed
+            valid = self.valid if order else self._leading_into(*_filled_range(image, affine))
+            points = self._points(valid) + self.vectors[valid]
         else:
             points, valid = self.map_points(grid_points(*grid))
             points = points[valid]
@@ -218,20 +233,28 @@ class DisplacementField:
         resampled[valid] = values
         return resampled
 
-    def jacobian_determinant(self) -> np.ndarray:
+    def jacobian_determinant(self, where: np.ndarray | None = None) -> np.ndarray:
         """Determinant of the mapping's Jacobian; ≤ 0 where it folds.
+
+        Parameters
+        ----------
+        where : ndarray of bool, shape (i, j, k), optional
+            Voxels that are asked for; all, if not given.
 
         Returns
         -------
         ndarray, shape (i, j, k)
-            NaN where the field, or along any axis both neighbours, are not valid.
+            NaN elsewhere, and where the field, or along any axis both neighbours, are not
+            valid.
         """
-        vectors = np.where(self.valid[..., None], self.vectors, np.nan).astype(float)
-        by_index = np.stack([_differences(vectors, axis) for axis in range(3)], axis=-1)
+        where = self.valid if where is None else self.valid & where
+        voxels = filled_voxels(where)
+        vectors = np.where(self.valid[..., None], self.vectors, np.nan)
+        by_index = np.stack([_differences(vectors, voxels, axis) for axis in range(3)], axis=-1)
         jacobian = np.eye(3) + by_index @ np.linalg.inv(self.affine[:3, :3])
-        determinant = np.full(self.shape, np.nan)
         known = np.isfinite(jacobian).all(axis=(-2, -1))
-        determinant[known] = np.linalg.det(jacobian[known])
+        determinant = np.full(self.shape, np.nan)
+        determinant[tuple(voxels[known].T)] = np.linalg.det(jacobian[known])
         return determinant
 
 
@@ -248,7 +271,7 @@ def compose(first: DisplacementField, second: DisplacementField) -> Displacement
     DisplacementField
         On the grid of `first`; valid where both are.
     """
-    points = first._valid_points()
+    points = first._points(first.valid)
     moved, _ = second.map_points(points + first.vectors[first.valid])
     vectors = np.full(first.vectors.shape, np.nan, dtype=np.float32)
     vectors[first.valid] = moved - points
@@ -306,6 +329,14 @@ def sample(image: np.ndarray, affine: np.ndarray, points: np.ndarray, order: int
     return np.where(inside, values, kind(0))
 
 
+def _filled_range(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest world coordinates (RAS+, mm) at a voxel or less from what is not 0."""
+    box = filled_box(image)
+    ends = np.array(np.meshgrid(*([edge.start - 1, edge.stop] for edge in box))).reshape(3, -1)
+    corners = affine[:3, :3] @ ends + affine[:3, 3:]
+    return corners.min(axis=1), corners.max(axis=1)
+
+
 def _all_axes(conditions: Iterable[np.ndarray]) -> np.ndarray:
     """Where all conditions hold: a quarter of the time of ``all`` along a last axis of three."""
     return functools.reduce(np.logical_and, conditions)
@@ -322,11 +353,16 @@ def _to_voxels(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return voxels
 
 
-def _differences(values: np.ndarray, axis: int) -> np.ndarray:
-    """Central differences; one-sided beside a NaN or the border, NaN between two."""
-    forward = np.diff(values, axis=axis)
-    missing = np.full_like(np.take(values, [0], axis=axis), np.nan)
-    ahead = np.concatenate([forward, missing], axis=axis)
-    behind = np.concatenate([missing, forward], axis=axis)
+def _differences(values: np.ndarray, voxels: np.ndarray, axis: int) -> np.ndarray:
+    """Central differences at voxels; one-sided beside a NaN or the border, NaN between two."""
+    here = values[tuple(voxels.T)].astype(float)
+    beside = []
+    for step in (1, -1):
+        place = voxels + step * (np.arange(3) == axis)
+        inside = (place[:, axis] >= 0) & (place[:, axis] < values.shape[axis])
+        found = np.full_like(here, np.nan)
+        found[inside] = values[tuple(place[inside].T)]
+        beside.append(step * (found - here))
+    ahead, behind = beside
     one_sided = np.where(np.isnan(ahead), behind, ahead)
     return np.where(np.isnan(ahead) | np.isnan(behind), one_sided, (ahead + behind) / 2)

@@ -191,13 +191,16 @@ class SaveDerivatives(BaseInterface):
 
     def _write_sidecars(self) -> None:
         """One for each file; in BIDS an image and the table of its labels share one."""
+        written = {
+            name: source_uri(place, self._root, name='') for name, place in self._written.items()
+        }
         contents: dict[Path, dict[str, Any]] = {}
         for item in WRITTEN:
             if item.name in self._written:
                 target = self._written[item.name]
                 path = sidecar_of(target)
                 # what is told of the image holds; its table adds the columns
-                contents[path] = self._sidecar(item) | contents.get(path, {})
+                contents[path] = self._sidecar(item, written) | contents.get(path, {})
         for path, content in contents.items():
             atomic.write_json(path, content)
 
@@ -215,17 +218,14 @@ class SaveDerivatives(BaseInterface):
                 return shlex.join(json.loads(record.read_text(encoding='utf-8'))['argv'])
         return None
 
-    def _sidecar(self, item: Product) -> dict[str, Any]:
+    def _sidecar(self, item: Product, written: dict[str, str]) -> dict[str, Any]:
         path = None
         if item.registered:
             path = self._other_path if item.name.endswith('_other') else self._chosen_path
         return sidecar(
             item,
             self.inputs.provenance,
-            written={
-                name: source_uri(place, self._root, name='')
-                for name, place in self._written.items()
-            },
+            written=written,
             path=path,
             command=self._command(item),
             verdict=self._evidence.get('verdict'),

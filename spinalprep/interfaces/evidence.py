@@ -61,10 +61,10 @@ class _Numbers(SimpleInterface):
         return None if values is None else values > 0.5
 
     def _labels(self, name: str):
-        import numpy as np
+        from spinalprep.anatomy.labels import whole
 
         values = self._values(name)
-        return None if values is None else np.rint(values).astype(np.int16)
+        return None if values is None else whole(values)
 
 
 def _plain(numbers: dict) -> dict:

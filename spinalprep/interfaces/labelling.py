@@ -184,11 +184,11 @@ class FillDiscGaps(Conditional, SimpleInterface):
 
         from spinalprep.anatomy.centerline import Centerline
         from spinalprep.anatomy.grids import labels_like, mark_points
-        from spinalprep.anatomy.labels import disc_name, label_points
+        from spinalprep.anatomy.labels import disc_name, label_points, whole
         from spinalprep.anatomy.landmarks import fill_gaps
 
         image, cord = nb.load(self.inputs.discs_file), nb.load(self.inputs.cord_file)
-        labels = np.rint(np.asanyarray(image.dataobj)).astype(int)
+        labels = whole(np.asanyarray(image.dataobj))
         centerline = Centerline.from_mask(np.asanyarray(cord.dataobj) > 0.5, cord.affine)
         filled = fill_gaps(label_points(labels, image.affine), centerline)
         self._results['out_file'] = self.inputs.discs_file

@@ -102,7 +102,7 @@ class SelectLandmarks(Conditional, SimpleInterface):
 
         from spinalprep.anatomy.centerline import Centerline, superior_axis
         from spinalprep.anatomy.grids import labels_like, mark_points
-        from spinalprep.anatomy.labels import label_points
+        from spinalprep.anatomy.labels import label_points, whole
         from spinalprep.anatomy.landmarks import (
             MIN_DISCS,
             MIN_ROOTLET_LEVELS,
@@ -111,12 +111,12 @@ class SelectLandmarks(Conditional, SimpleInterface):
         )
 
         image = nb.load(self.inputs.labels_file)
-        labels = np.rint(np.asanyarray(image.dataobj)).astype(int)
+        labels = whole(np.asanyarray(image.dataobj))
         cord = nb.load(self.inputs.cord_file)
         centerline = Centerline.from_mask(np.asanyarray(cord.dataobj) > 0.5, cord.affine)
         end_mm = np.linalg.norm(cord.affine[:3, superior_axis(cord.affine)[0]]) / 2
-        known = np.asanyarray(nb.load(self.inputs.template_file).dataobj)
-        values = {int(value) for value in np.unique(np.rint(known)) if value > 0}
+        known = whole(np.asanyarray(nb.load(self.inputs.template_file).dataobj))
+        values = {int(value) for value in np.unique(known[known > 0])}
         points = label_points(labels, image.affine)
         if self.inputs.kind == 'disc':
             discs = self.inputs.discs
@@ -130,7 +130,7 @@ class SelectLandmarks(Conditional, SimpleInterface):
             )
             # one voxel each: SCT refuses a value that stands on two
             used = {value: points[value] for value in selected.used}
-            kept = mark_points(np.zeros(labels.shape, int), image.affine, used)
+            kept = mark_points(np.zeros_like(labels), image.affine, used)
             fewest, noun = MIN_DISCS, 'discs'
         else:
             selected = select_rootlets(points, centerline, values, end_mm)
@@ -214,10 +214,10 @@ def _cord_space(cord_file: str, landmarks_file: str):
     import numpy as np
 
     from spinalprep.anatomy.evidence import CordSpace
-    from spinalprep.anatomy.labels import label_points
+    from spinalprep.anatomy.labels import label_points, whole
 
     cord, landmarks = nb.load(cord_file), nb.load(landmarks_file)
-    points = label_points(np.rint(np.asanyarray(landmarks.dataobj)).astype(int), landmarks.affine)
+    points = label_points(whole(np.asanyarray(landmarks.dataobj)), landmarks.affine)
     return CordSpace.of(np.asanyarray(cord.dataobj), cord.affine, points)
 
 

@@ -23,6 +23,15 @@ def test_parts_of_the_map():
     assert names == ['C1', 'C7', 'sacrum']
 
 
+def test_labels_stored_as_floats_are_rounded_and_others_left_alone():
+    stored = np.array([0, 3, 200], np.uint8)
+    assert anatomy.whole(stored) is stored
+    for values in (stored + 1e-3, stored.astype(np.float32) - 1e-3):
+        found = anatomy.whole(values)
+        assert found.dtype.kind == 'i'
+        assert found.tolist() == [0, 3, 200]
+
+
 def test_points_are_centres_in_world_space():
     labels = np.zeros((5, 5, 5), int)
     labels[1, 2, 3] = 4

@@ -179,12 +179,38 @@ def test_composition_moves_points_through_both():
     np.testing.assert_allclose(moved, step, atol=1e-4)
 
 
+def test_a_mask_arrives_whole_however_the_grids_lie():
+    rng = np.random.default_rng(1)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = 0.8 * turn, [40, -300, 900]
+    mask = np.zeros((20, 22, 24), np.uint8)
+    mask[5:9, 0:4, 20:] = rng.integers(0, 3, (4, 4, 4))
+    middle = affine[:3, :3] @ [9, 6, 18] + affine[:3, 3]
+    points = grid_points(SHAPE, AFFINE)
+    # the same place from many sides, with folds, and some of it far away
+    vectors = middle - points + rng.normal(0, 4, (*SHAPE, 3))
+    vectors[0] += 1000
+    vectors[:, 1] = FILL
+    field = DisplacementField.from_vectors(vectors, AFFINE)
+    moved = field.resample(mask, affine, 0)
+    every = sample(mask, affine, points + field.vectors, 0)
+    assert 20 < np.count_nonzero(moved) < moved.size / 2
+    np.testing.assert_array_equal(moved, np.where(field.valid, every, 0))
+    assert not field.resample(np.zeros_like(mask), affine, 0).any()
+
+
 def test_folding_shows_and_edges_of_validity_do_not():
     points = grid_points((9, 9, 9), np.eye(4))
     vectors = np.zeros((9, 9, 9, 3))
     vectors[..., 0] = np.where(points[..., 0] > 4, -3.0, 0.0)
     vectors[:, :, 7:] = FILL
-    determinant = DisplacementField.from_vectors(vectors, np.eye(4)).jacobian_determinant()
+    field = DisplacementField.from_vectors(vectors, np.eye(4))
+    determinant = field.jacobian_determinant()
+    some = points[..., 1] > 3
+    np.testing.assert_array_equal(
+        field.jacobian_determinant(some), np.where(some, determinant, np.nan)
+    )
     assert (determinant[4:6, :, :7] < 0).all()
     assert np.isnan(determinant[:, :, 7:]).all()
     np.testing.assert_allclose(determinant[:3, :, :7], 1.0)

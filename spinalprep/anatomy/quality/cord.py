@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from spinalprep.anatomy.centerline import slice_centroids, superior_axis
 from spinalprep.anatomy.morphometry import slice_morphometry
+from spinalprep.anatomy.voxels import filled_box, plane_centres
 
 NEIGHBOURHOOD_MM = 10.0
 """Half of the stretch of cord that a slice's area is compared with."""
@@ -69,9 +70,10 @@ def _pieces(cord: np.ndarray, affine: np.ndarray, axis: int) -> int:
     """Pieces beside the largest; pieces that follow each other along the cord are one."""
     voxel = abs(np.linalg.det(affine[:3, :3]))
     # one slice without mask is a gap, and told as such
-    reach = np.ones([7 if other == axis else 3 for other in range(3)], bool)
-    labels, count = ndimage.label(ndimage.binary_dilation(cord, reach))
-    sizes = ndimage.sum_labels(cord, labels, np.arange(1, count + 1)) * voxel
+    reach = np.array([3 if other == axis else 1 for other in range(3)])
+    cord = cord[filled_box(cord, reach)]
+    labels, _ = ndimage.label(ndimage.maximum_filter(cord, 2 * reach + 1))
+    sizes = np.bincount(labels[cord])[1:] * voxel
     large = np.flatnonzero(sizes >= PIECE_MM3)
     # a long gap divides the cord: what lies above or below is not beside it
     extents = [np.flatnonzero((labels == n + 1).any(axis=_but(axis))) for n in large]
@@ -154,6 +156,8 @@ def canal_numbers(
     if not shared.any():
         return dict.fromkeys(names)
     cord, canal = cord[shared], canal[shared]
+    box = filled_box(cord | canal, (0, 1, 1))
+    cord, canal = cord[box], canal[box]
     outside = (cord & ~canal).sum() / cord.sum()
     cross = np.zeros((1, 3, 3), bool)
     cross[0, 1, :] = cross[0, :, 1] = True
@@ -174,8 +178,5 @@ def canal_numbers(
 
 def _offset(cord: np.ndarray, canal: np.ndarray, axes: np.ndarray) -> float:
     """Median distance right to left of the two centres (mm)."""
-    apart = [
-        axes @ (np.argwhere(inner).mean(axis=0) - np.argwhere(outer).mean(axis=0))
-        for inner, outer in zip(cord, canal, strict=True)
-    ]
-    return float(abs(np.median(np.array(apart)[:, 0])))
+    apart = (plane_centres(cord) - plane_centres(canal)) @ axes.T
+    return float(abs(np.median(apart[:, 0])))

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from spinalprep.anatomy.centerline import superior_axis
+from spinalprep.anatomy.voxels import filled_box, plane_centres
 
 REACH_MM = 3.0
 """How far to both sides of the outline an edge is sought."""
@@ -94,10 +95,7 @@ def _box(cord: np.ndarray, affine: np.ndarray) -> tuple[tuple[slice, ...], int]:
     axis, _ = superior_axis(affine)
     margin = np.ceil((REACH_MM + 2) / np.linalg.norm(affine[:3, :3], axis=0)).astype(int)
     margin[axis] = 0
-    voxels = np.argwhere(cord)
-    low = np.maximum(voxels.min(axis=0) - margin, 0)
-    high = voxels.max(axis=0) + margin + 1
-    return tuple(slice(a, b) for a, b in zip(low, high, strict=True)), axis
+    return filled_box(cord, margin), axis
 
 
 def _signed_distance(mask: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -120,8 +118,7 @@ def _sides(mask: np.ndarray, in_plane: np.ndarray) -> np.ndarray:
     """Side of the cord's centre on which each voxel lies, as an index of :data:`SIDES`."""
     rows, columns = np.indices(mask.shape[1:])
     side = np.empty(mask.shape, np.int8)
-    for number, slice_mask in enumerate(mask):
-        centre = np.argwhere(slice_mask).mean(axis=0)
+    for number, centre in enumerate(plane_centres(mask)):
         away = np.stack([rows - centre[0], columns - centre[1]], axis=-1) @ in_plane.T
         across, forward = away[..., 0], away[..., 1]
         lateral = np.abs(across) > np.abs(forward)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from spinalprep.anatomy.centerline import superior_axis
 from spinalprep.anatomy.evidence import CordSpace
+from spinalprep.anatomy.voxels import filled_box
 from spinalprep.anatomy.warps import DisplacementField
 
 ARM_MM = 3.0
@@ -118,13 +119,10 @@ def smoothed_determinant(
         Of the mask's voxels where it is known.
     """
     sigma = smooth_mm / np.linalg.norm(field.affine[:3, :3], axis=0)
-    where = np.argwhere(mask & field.valid)
-    if not len(where):
+    known = mask & field.valid
+    if not known.any():
         return np.zeros(0)
-    margin = np.ceil(3 * sigma).astype(int) + 1
-    low = np.maximum(where.min(axis=0) - margin, 0)
-    high = where.max(axis=0) + margin + 1
-    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    box = filled_box(known, np.ceil(3 * sigma).astype(int) + 1)
     valid, mask = field.valid[box], mask[box]
     weight = ndimage.gaussian_filter(valid.astype(np.float32), sigma, mode='constant')
     smooth = (
@@ -139,8 +137,8 @@ def smoothed_determinant(
         )
         / np.maximum(weight, 1e-6)[..., None]
     )
-    determinant = DisplacementField(smooth, field.affine, valid).jacobian_determinant()
-    return determinant[mask & np.isfinite(determinant)]
+    determinant = DisplacementField(smooth, field.affine, valid).jacobian_determinant(mask)
+    return determinant[np.isfinite(determinant)]
 
 
 def folding_numbers(field: DisplacementField, mask: np.ndarray) -> dict[str, float | None]:

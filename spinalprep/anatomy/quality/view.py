@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from spinalprep.anatomy.centerline import superior_axis
 from spinalprep.anatomy.coverage import cord_coverage
+from spinalprep.anatomy.voxels import filled_box, filled_voxels
 
 _HIGH_PASS_MM = 3.0
 _BESIDE = (4, 5, 6, 7)
@@ -38,7 +39,7 @@ def crop_numbers(
     """
     axis, sign = superior_axis(affine)
     coverage = cord_coverage(cord, affine)
-    voxels = np.argwhere(cord)
+    voxels = filled_voxels(cord)
     cut = np.zeros(len(voxels), bool)
     at_edge = np.zeros(len(voxels), bool)
     for other, (first, last) in enumerate(box):
@@ -130,8 +131,9 @@ def cord_snr(image: np.ndarray, affine: np.ndarray, cord: np.ndarray) -> float |
         at its edge. None with fewer than 50 such pairs.
     """
     axis, _ = superior_axis(affine)
-    cord = np.moveaxis(np.asarray(cord, bool), axis, 0)
-    values = np.moveaxis(np.asarray(image), axis, 0)
+    box = filled_box(cord, 1)
+    cord = np.moveaxis(np.asarray(cord, bool)[box], axis, 0)
+    values = np.moveaxis(np.asarray(image)[box], axis, 0)
     inner = ndimage.binary_erosion(cord, np.ones((1, 3, 3), bool))
     cord, inner = (mask & np.isfinite(values) for mask in (cord, inner))
     both = inner[1:] & inner[:-1]

@@ -94,7 +94,7 @@ def check_image(
     if not allow_empty and not data.any():
         raise BadOutput(f'{path} is zero everywhere')
     if labels is not None:
-        impossible = sorted(set(np.unique(data).tolist()) - set(labels) - {0})
+        impossible = sorted(set(np.unique(data[data != 0]).tolist()) - set(labels))
         if impossible:
             shown = ', '.join(f'{value:g}' for value in impossible[:8])
             raise BadOutput(f'{path} has values that are no labels there: {shown}')
@@ -131,7 +131,7 @@ def check_warp(path: Path, *, like: str | Path, any_axes: bool = False) -> str:
     _check_grid(path, image, Path(like), any_axes=any_axes)
     if np.isnan(data).any():
         raise BadOutput(f'{path} has vectors that are not a number')
-    if not (np.abs(data) < INVALID).all(axis=-1).any():
+    if not (np.abs(data).max(axis=-1) < INVALID).any():
         raise BadOutput(f'{path} is defined nowhere')
     return str(path)
 
