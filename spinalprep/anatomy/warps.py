@@ -70,7 +70,9 @@ class DisplacementField:
         vectors = np.array(vectors, dtype=np.float32)
         # a comparison with NaN is False, so what is not finite falls out as well
         valid = _all_axes(np.abs(vectors[..., axis]) < INVALID for axis in range(3))
-        vectors[~valid] = 0.0
+        np.copyto(
+            vectors, 0, where=~valid[..., None]
+        )  # vectors[~valid] = 0 takes 20 times as long
         return cls(vectors, np.array(affine, dtype=float), valid)
 
     @classmethod
@@ -135,7 +137,7 @@ class DisplacementField:
         """The image that :meth:`save` writes."""
         # steps of 1/1024 mm: no loss that matters, and files a third smaller and faster
         vectors = np.rint(self.vectors * np.float32([-1024, -1024, 1024])) / np.float32(1024)
-        vectors[~self.valid] = FILL
+        np.copyto(vectors, FILL, where=~self.valid[..., None])
         image = nb.Nifti1Image(vectors[:, :, :, None], self.affine)
         image.set_sform(self.affine, code=1)
         image.set_qform(self.affine, code=1)

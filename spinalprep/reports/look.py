@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from contourpy import LineType, contour_generator
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -48,6 +49,32 @@ def level_colour(level: float) -> tuple[float, float, float]:
     return tuple(float(np.interp(place, range(len(knots)), knots[:, c])) for c in range(3))
 
 
+class _WithoutTicks:
+    majorTicks = minorTicks = property(lambda axis: [])
+
+    def get_major_ticks(self, numticks: int | None = None) -> list:
+        return []
+
+    get_minor_ticks = get_major_ticks
+
+
+class _XAxis(_WithoutTicks, XAxis):
+    """X axis that makes no ticks."""
+
+
+class _YAxis(_WithoutTicks, YAxis):
+    """Y axis that makes no ticks."""
+
+
+class Panel(Axes):
+    """Axes without ticks, which take most of the time that it takes to make axes."""
+
+    def _init_axis(self) -> None:
+        self.xaxis, self.yaxis = _XAxis(self, clear=False), _YAxis(self, clear=False)
+        for axis in (self.xaxis, self.yaxis):
+            axis.set_visible(False)
+
+
 class Canvas:
     """A figure whose panels are placed in pixels from the upper left corner.
 
@@ -71,15 +98,12 @@ class Canvas:
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Empty panel."""
-        axes = self.figure.add_axes(
-            (x / self.width, 1 - (y + height) / self.height, width / self.width,
-             height / self.height)
+        place = (
+            x / self.width, 1 - (y + height) / self.height, width / self.width,
+            height / self.height,
         )  # fmt: skip
-        axes.set_facecolor(PANEL)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_visible(False)
+        axes = self.figure.add_axes(Panel(self.figure, place, facecolor=PANEL))
+        axes.spines[:].set_visible(False)
         return axes
 
     def text(self, x: float, y: float, text: str, *, size: float = NORMAL, **style):
@@ -116,8 +140,6 @@ class Canvas:
         """
         width, height = np.ptp(columns) * px_per_mm, np.ptp(rows) * px_per_mm
         axes = self.axes(x, y, width, height)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_visible(False)  # nothing to draw, and yet drawing it takes time
         if window is not None:
             axes.add_image(image_of(axes, section, columns, rows, window))
         # right and anterior are shown on the left, as in radiology
@@ -179,13 +201,12 @@ def write_letters(axes: Axes, letters: tuple[str, str]) -> None:
 
 def outline(axes: Axes, section: Section, colour, *, width: float = LINE, style: str = 'solid'):
     """Contour of a mask's section, between the voxels; returns it, or None if there is none."""
-    pixels = np.asarray(section.pixels, dtype=np.float32)
-    filled = np.argwhere(pixels > 0)
-    if not len(filled):
+    filled = [np.flatnonzero((section.pixels > 0).any(axis=axis)) for axis in (1, 0)]
+    if not len(filled[0]):
         return None
-    low, high = np.maximum(filled.min(axis=0) - 1, 0), filled.max(axis=0) + 2
-    row, column = (slice(a, b) for a, b in zip(low, high, strict=True))
-    part, columns, rows = _padded(pixels[row, column], section.columns[column], section.rows[row])
+    row, column = (slice(max(found[0] - 1, 0), found[-1] + 2) for found in filled)
+    pixels = np.asarray(section.pixels[row, column], dtype=np.float32)
+    part, columns, rows = _padded(pixels, section.columns[column], section.rows[row])
     # the lines of Axes.contour, in a tenth of the time
     generator = contour_generator(
         columns, rows, part, name='mpl2014', line_type=LineType.SeparateCode

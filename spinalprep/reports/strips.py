@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from spinalprep.reports.look import FAINT, INK, PANEL, SMALL, Canvas, level_colour
+from spinalprep.reports.look import FAINT, SMALL, Canvas, level_colour
 
 TILE_MM = 30.0
 """Side of an axial tile."""
@@ -27,13 +27,14 @@ def strip(
 ) -> Axes:
     """Empty plot whose vertical axis is the height along the cord, as in the panels beside."""
     axes = canvas.axes(x, y, width, height)
-    axes.set_facecolor(PANEL)
     axes.set_ylim(*rows)
     axes.set_xlim(*limits)
-    axes.set_xticks(_ticks(limits))
-    axes.tick_params(axis='x', colors=INK, labelsize=SMALL, length=3, pad=2)
-    axes.grid(axis='x', color=FAINT, alpha=0.25, lw=0.6)
-    axes.set_title(label, color=INK, size=SMALL, pad=4)
+    canvas.text(x + width / 2, y - 10, label, size=SMALL, ha='center')
+    for value in _ticks(limits):
+        axes.axvline(value, color=FAINT, alpha=0.25, lw=0.6)
+        place = x + width * (value - limits[0]) / (limits[1] - limits[0])
+        words = f'{value:g}'.replace('-', '−')
+        canvas.text(place, y + height + 10, words, size=SMALL, ha='center')
     return axes
 
 
