@@ -20,6 +20,7 @@ from spinalprep.reports.look import (
     NORMAL,
     Canvas,
     level_colour,
+    lines,
     outline,
     scale_bar,
     window_near,
@@ -153,11 +154,8 @@ def _tiles_layout(count: int, height: float) -> tuple[float, int]:
 
 def _mark_tiles(axes: Axes, picks, grid: Grid) -> None:
     """Ticks at the edge where the axial tiles lie."""
-    for height, _ in picks:
-        axes.plot(
-            [0.93, 1.0], [height * grid.spacing[2]] * 2, color=INK, lw=0.8,
-            transform=axes.get_yaxis_transform(),
-        )  # fmt: skip
+    heights = [height * grid.spacing[2] for height, _ in picks]
+    lines(axes, [[(0.93, height), (1, height)] for height in heights], INK, width=0.8)
 
 
 def _area_plot(canvas, x, top, width, height, rows, grid, mask, ranges, area, bounds) -> None:

@@ -11,7 +11,15 @@ from matplotlib.axes import Axes
 from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.labels import spinal_level_name
 from spinalprep.reports import look
-from spinalprep.reports.look import Canvas, image_of, level_colour, outline, scale_bar, window_near
+from spinalprep.reports.look import (
+    Canvas,
+    image_of,
+    level_colour,
+    outline,
+    outlines,
+    scale_bar,
+    window_near,
+)
 from spinalprep.reports.planes import Grid, Section, axial, coronal, course, projection, sagittal
 from spinalprep.reports.save import Animation
 from spinalprep.reports.strips import around
@@ -222,15 +230,20 @@ def _bands(panels, level: int, expected, grid: Grid) -> list:
 
 def _all_levels(panels, levels, grid: Grid) -> None:
     """Every level thin, with its name beside: the frames put one forward."""
+    colours = {level: level_colour(level) for level in levels}
+    parts = [(level, part) for level, here in levels.items() for part in here.values()]
     for axes, across in panels:
-        names = []
-        for level, here in levels.items():
-            colour = level_colour(level)
-            for part in here.values():
-                outline(axes, projection(part, grid, across), colour, width=0.5)
-            height = _heights(here).mean() * grid.spacing[2]
-            names.append((spinal_level_name(level), height, colour))
-        look.names_beside(axes, names)
+        outlines(
+            axes, [projection(part, grid, across) for _, part in parts],
+            [colours[level] for level, _ in parts], width=[0.5] * len(parts),
+        )  # fmt: skip
+        look.names_beside(
+            axes,
+            [
+                (spinal_level_name(level), _heights(here).mean() * grid.spacing[2], colours[level])
+                for level, here in levels.items()
+            ],
+        )
 
 
 def _heights(here: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -15,6 +15,9 @@ from PIL import Image
 GREYS = 40
 """Shades of the images. Finer ones are noise, which does not compress."""
 
+COLOURS = 255 - GREYS
+"""Other colours. One place of the palette stays free, for what is transparent on a page."""
+
 
 @dataclass(frozen=True, eq=False)
 class Animation:
@@ -131,8 +134,8 @@ def _palette(frames: Sequence[np.ndarray]) -> Image.Image:
     colours = np.zeros((0, 3), np.uint8)
     if len(coloured):
         strip = Image.fromarray(coloured[None])
-        best = strip.quantize(256 - GREYS, Image.Quantize.MEDIANCUT)
-        colours = np.array(best.getpalette(), np.uint8).reshape(-1, 3)[: 256 - GREYS]
+        best = strip.quantize(COLOURS, Image.Quantize.MEDIANCUT)
+        colours = np.array(best.getpalette(), np.uint8).reshape(-1, 3)[:COLOURS]
     entries = np.concatenate([greys, colours])
     image = Image.new('P', (1, 1))
     image.putpalette(entries.tobytes())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 
 from spinalprep.reports.look import FAINT, SMALL, Canvas, level_colour
 
@@ -48,8 +49,17 @@ def _ticks(limits: tuple[float, float]) -> list[float]:
 
 def level_bands(axes: Axes, ranges: Mapping[int, tuple[float, float]]) -> None:
     """Faint band per level across a strip."""
-    for level, (low, high) in ranges.items():
-        axes.axhspan(low, high, color=level_colour(level), alpha=0.28 if level % 2 else 0.14, lw=0)
+    colours = [(*level_colour(level), 0.28 if level % 2 else 0.14) for level in ranges]
+    _bands(axes, ranges, colours)
+
+
+def _bands(axes: Axes, ranges: Mapping[int, tuple[float, float]], colours: Sequence) -> None:
+    corners = [[(0, low), (1, low), (1, high), (0, high)] for low, high in ranges.values()]
+    bands = PolyCollection(
+        corners, facecolors=colours, linewidths=0, transform=axes.get_yaxis_transform()
+    )
+    bands.set_clip_path(axes.patch)
+    axes.add_artist(bands)
 
 
 def level_bar(
@@ -66,15 +76,15 @@ def level_bar(
     axes = canvas.axes(x, y, 26, height)
     axes.set_ylim(*rows)
     axes.set_xlim(0, 1)
+    _bands(axes, ranges, [level_colour(level) for level in ranges])
     for level, (low, high) in ranges.items():
-        axes.axhspan(low, high, color=level_colour(level), lw=0)
         inside = np.clip([low, high], *rows)
         if np.ptp(inside) * height / np.ptp(rows) >= 11:
             axes.text(
                 0.5, inside.mean(), names[level], size=SMALL, color='black', weight='bold',
                 ha='center', va='center',
             )  # fmt: skip
-        axes.axhline(low, color='black', lw=0.8)
+    axes.hlines([low for low, _ in ranges.values()], 0, 1, color='black', lw=0.8)
     return axes
 
 
