@@ -362,8 +362,12 @@ def _residuals(axes, path: _Warped, grid: Grid, limits) -> list:
     shown = [axes.hlines(heights, 0, ends, lw=2.5, **colour)]
     shown += axes.plot(ends, heights, marker='|', ms=7, ls='none', **colour)
     for name, height in zip(path.path.landmarks, heights, strict=True):
-        style = {'size': look.SMALL, 'color': look.INK, 'va': 'center', 'clip_on': True}
-        shown.append(axes.text(limits[0] + 0.2, height, name, **style))
+        shown.append(
+            axes.text(
+                limits[0] + 0.2, height, name, size=look.SMALL, color=look.INK, va='center',
+                clip_on=True, bbox=look.BEHIND_TEXT,
+            )
+        )  # fmt: skip
     return shown
 
 

@@ -240,11 +240,17 @@ def level_ranges(levels: np.ndarray, grid: Grid) -> dict[int, tuple[float, float
     Returns
     -------
     dict
-        By rising level, outer faces of the slices included.
+        By rising level, outer faces of the slices included. Slices that two levels share,
+        as where their border is oblique, are halved between them.
     """
     boxes = enumerate(ndimage.find_objects(levels), start=1)
-    return {
-        value: tuple(float((end - 0.5) * grid.spacing[2]) for end in (box[2].start, box[2].stop))
+    found = {
+        value: [(end - 0.5) * float(grid.spacing[2]) for end in (box[2].start, box[2].stop)]
         for value, box in boxes
         if box
     }
+    for value, (low, high) in found.items():
+        below = found.get(value + 1)
+        if below and below[0] < low < below[1] < high:
+            found[value][0] = below[1] = (low + below[1]) / 2
+    return {value: tuple(ends) for value, ends in found.items()}
