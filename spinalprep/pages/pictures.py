@@ -14,7 +14,7 @@ def frames(path: Path) -> list[str]:
     Parameters
     ----------
     path : Path
-        PNG or GIF.
+        PNG, or GIF whose frames have one palette.
 
     Returns
     -------
@@ -37,6 +37,7 @@ def frames(path: Path) -> list[str]:
     found, before = [], None
     with Image.open(path) as image:
         palette = image.convert('P')
+        colours = bytes(palette.getpalette()).ljust(3 * 256, b'\0')
         for frame in ImageSequence.Iterator(image):
             picture = frame.convert('RGB').quantize(palette=palette, dither=Image.Dither.NONE)
             pixels, options = np.array(picture), {}
@@ -44,7 +45,7 @@ def frames(path: Path) -> list[str]:
             if before is not None and len(unused):
                 options['transparency'] = int(unused[-1])
                 picture = Image.fromarray(np.where(pixels == before, np.uint8(unused[-1]), pixels))
-                picture.putpalette(palette.palette)
+                picture.putpalette(colours)
             before = pixels
             stream = io.BytesIO()
             # more effort takes twice as long, and yields a twentieth
