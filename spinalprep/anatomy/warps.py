@@ -70,9 +70,8 @@ class DisplacementField:
         vectors = np.array(vectors, dtype=np.float32)
         # a comparison with NaN is False, so what is not finite falls out as well
         valid = _all_axes(np.abs(vectors[..., axis]) < INVALID for axis in range(3))
-        np.copyto(
-            vectors, 0, where=~valid[..., None]
-        )  # vectors[~valid] = 0 takes 20 times as long
+        # what vectors[~valid] = 0 does, in a twentieth of the time
+        np.copyto(vectors, 0, where=~valid[..., None])
         return cls(vectors, np.array(affine, dtype=float), valid)
 
     @classmethod

@@ -207,7 +207,7 @@ def write_letters(axes: Axes, letters: tuple[str, str]) -> None:
 
 def outline(axes: Axes, section: Section, colour, *, width: float = LINE, style='solid'):
     """Contour of a mask's section, between the voxels; returns it, or None if there is none."""
-    return outlines(axes, [section], [colour], width=[width], style=style)
+    return outlines(axes, [section], [colour], widths=[width], style=style)
 
 
 def outlines(
@@ -215,20 +215,20 @@ def outlines(
     sections: Sequence[Section],
     colours: Sequence,
     *,
-    width: Sequence[float],
+    widths: Sequence[float],
     style='solid',
 ):
     """Contours of several masks, as one artist: each has a cost of its own."""
     found = [
         (path, colour, size)
-        for section, colour, size in zip(sections, colours, width, strict=True)
+        for section, colour, size in zip(sections, colours, widths, strict=True)
         if (path := _contour(section)) is not None
     ]
     if not found:
         return None
-    paths, edges, widths = zip(*found, strict=True)
+    paths, edges, sizes = zip(*found, strict=True)
     drawn = PathCollection(
-        paths, facecolors='none', edgecolors=edges, linewidths=widths, linestyles=[style],
+        paths, facecolors='none', edgecolors=edges, linewidths=sizes, linestyles=[style],
         zorder=2, transform=axes.transData,
     )  # fmt: skip
     drawn.set_clip_path(axes.patch)

@@ -129,11 +129,20 @@ def _rows(inside: np.ndarray, grid: Grid) -> tuple[float, float]:
 
 
 def _shown(roots: np.ndarray, grid: Grid, middle: np.ndarray) -> tuple[slice, ...]:
-    """Voxels that any panel shows."""
-    rows = _rows(np.flatnonzero((roots > 0).any(axis=(0, 1))), grid)
+    """Voxels that any panel shows, and all rootlets, which are counted wherever they are."""
+    found = [np.flatnonzero((roots > 0).any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    rows = _rows(found[2], grid)
     places = middle[grid.box(((0, 0), (0, 0), rows))[2]]
-    sides = zip(places.min(axis=0) - _WIDE_MM / 2, places.max(axis=0) + _WIDE_MM / 2, strict=True)
-    return grid.box((*sides, rows))
+    limits = []
+    for axis in range(2):
+        low, high = found[axis][[0, -1]] * grid.spacing[axis]
+        limits.append(
+            (
+                min(low, places[:, axis].min() - _WIDE_MM / 2),
+                max(high, places[:, axis].max() + _WIDE_MM / 2),
+            )
+        )
+    return grid.box((*limits, rows))
 
 
 def _sheet(canvas, sheet, x, top, scale, volume, mask, grid, middle, inside, rows, window):
@@ -235,7 +244,7 @@ def _all_levels(panels, levels, grid: Grid) -> None:
     for axes, across in panels:
         outlines(
             axes, [projection(part, grid, across) for _, part in parts],
-            [colours[level] for level, _ in parts], width=[0.5] * len(parts),
+            [colours[level] for level, _ in parts], widths=[0.5] * len(parts),
         )  # fmt: skip
         look.names_beside(
             axes,

@@ -155,7 +155,7 @@ def _labels(axes: Axes, sheet: Section) -> None:
     outlines(
         axes, [sheet.like(sheet.pixels == value) for value in values],
         [map_colour(value) for value in values],
-        width=[1.6 if value in DISC_POINT_OF_MAP else 1.0 for value in values],
+        widths=[1.6 if value in DISC_POINT_OF_MAP else 1.0 for value in values],
     )  # fmt: skip
     inside = (sheet.pixels == CORD) | (sheet.pixels == CANAL)
     outline(axes, sheet.like(inside), look.CANAL)

@@ -259,6 +259,16 @@ def test_dorsal_and_ventral_are_told_apart():
     assert ((parts['dorsal'] > 0) ^ (parts['ventral'] > 0) == (roots > 0)).all()
 
 
+def test_rootlets_far_from_the_cord_are_told_too():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    roots = np.zeros(cord.shape, np.int16)
+    roots[0, 0, np.argwhere(cord)[:, 2].mean().astype(int)] = 5
+    shown = rootlets_animation(image, affine, cord, roots, title='x')
+    words = {part.get_text() for part in shown.frames[0] if isinstance(part, Text)}
+    assert {'C5', '8'} <= words  # mm³
+
+
 def test_an_image_without_cord_is_drawn_and_says_so():
     made = phantom()
     image, affine, cord = inputs(made)
