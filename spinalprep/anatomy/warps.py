@@ -138,7 +138,7 @@ class DisplacementField:
         """The image that :meth:`save` writes."""
         # steps of 1/1024 mm: no loss that matters, and files a third smaller and faster
         vectors = np.rint(self.vectors * np.float32([-1024, -1024, 1024])) / np.float32(1024)
-        vectors[~self.valid] = FILL
+        np.copyto(vectors, FILL, where=~self.valid[..., None])
         image = nb.Nifti1Image(vectors[:, :, :, None], self.affine)
         image.set_sform(self.affine, code=1)
         image.set_qform(self.affine, code=1)

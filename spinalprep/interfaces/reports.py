@@ -72,7 +72,10 @@ class _Figure(SimpleInterface):
         if not isdefined(path):
             return None
         data = np.asanyarray(nb.load(path).dataobj)
-        return np.rint(data).astype(np.int16) if labels else data
+        if not labels:
+            return data
+        whole = data if data.dtype.kind in 'iu' else np.rint(data)
+        return whole.astype(np.int16, copy=False)
 
     def _affine(self, name: str):
         import nibabel as nb

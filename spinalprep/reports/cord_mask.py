@@ -20,6 +20,7 @@ from spinalprep.reports.look import (
     NORMAL,
     Canvas,
     level_colour,
+    lines,
     outline,
     scale_bar,
     window_near,
@@ -41,6 +42,7 @@ JUMP = 0.3
 NEIGHBOURHOOD_MM = 20.0
 
 _MOST_TILES = 20
+_TICK_PX = 6
 
 
 def cord_mask_figure(
@@ -105,13 +107,15 @@ def cord_mask_figure(
         )
         _mark_tiles(axes, picks, grid)
         x += width + 8
-    _area_plot(canvas, x + 8, top, plot, height, rows, grid, mask, ranges, area, area_bounds)
+    odd = _area_plot(canvas, x + 8, top, plot, height, rows, grid, mask, ranges, area, area_bounds)
     _tiles(canvas, tiles_x, top, tile_px, per_column, picks, volume, mask, grid, middle, window)
     canvas.text(left, canvas.height - 16, '— cord', color=CORD, weight='bold')
     told = 'sagittal and coronal follow it'
     if area_bounds is not None:
         told += '; dashed: physiological range of the area'
-    canvas.text(left + 70, canvas.height - 16, told, color=FAINT)
+    drawn = canvas.text(left + 70, canvas.height - 16, told, color=FAINT)
+    if odd:
+        canvas.text(drawn.get_window_extent().x1 + 16, canvas.height - 16, odd, color=ERROR)
     return canvas.figure
 
 
@@ -152,16 +156,14 @@ def _tiles_layout(count: int, height: float) -> tuple[float, int]:
 
 
 def _mark_tiles(axes: Axes, picks, grid: Grid) -> None:
-    """Ticks at the edge where the axial tiles lie."""
-    for height, _ in picks:
-        axes.plot(
-            [0.93, 1.0], [height * grid.spacing[2]] * 2, color=INK, lw=0.8,
-            transform=axes.get_yaxis_transform(),
-        )  # fmt: skip
+    """Ticks beside a panel where the axial tiles lie."""
+    heights = [height * grid.spacing[2] for height, _ in picks]
+    away = 1 + _TICK_PX / axes.bbox.width
+    lines(axes, [[(1, height), (away, height)] for height in heights], INK, width=0.8)
 
 
-def _area_plot(canvas, x, top, width, height, rows, grid, mask, ranges, area, bounds) -> None:
-    """Area along the cord; slices that stand out are marked."""
+def _area_plot(canvas, x, top, width, height, rows, grid, mask, ranges, area, bounds) -> str:
+    """Area along the cord; slices that stand out are marked, and counted in words."""
     if area is None:
         counts = np.count_nonzero(mask, axis=(0, 1)) * np.prod(grid.spacing[:2])
         area = {int(k): float(counts[k]) for k in np.flatnonzero(counts)}
@@ -182,10 +184,10 @@ def _area_plot(canvas, x, top, width, height, rows, grid, mask, ranges, area, bo
         for bound in bounds:
             axes.axvline(bound, color=INK, lw=0.9, ls='--')
     odd = outliers(values, round(NEIGHBOURHOOD_MM / grid.spacing[2]), bounds)
-    if odd.any():
-        axes.plot(values[odd], heights[odd], 'o', ms=5, mfc='none', mec=ERROR, mew=1.4)
-        text = f'○ stands out: {odd.sum()} of {len(values)} slices'
-        canvas.text(x, top + height + 30, text, color=ERROR)
+    if not odd.any():
+        return ''
+    axes.plot(values[odd], heights[odd], 'o', ms=5, mfc='none', mec=ERROR, mew=1.4)
+    return f'○ stands out: {odd.sum()} of {len(values)} slices'
 
 
 def outliers(

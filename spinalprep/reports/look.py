@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from contourpy import LineType, contour_generator
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
@@ -28,6 +29,9 @@ CORD, CANAL, BOX, ERROR, TEMPLATE = '#4c93ff', '#00e0e6', '#ff3b30', '#ff2cf6', 
 
 BEHIND_TEXT = {'facecolor': 'black', 'edgecolor': 'none', 'alpha': 0.6, 'pad': 0.8}
 """Box behind what is written on an image."""
+
+_LETTER_PX = 9
+"""Distance of a letter's middle from the edge."""
 
 LINE = 1.2
 """Width of a contour (points)."""
@@ -46,6 +50,32 @@ def level_colour(level: float) -> tuple[float, float, float]:
     knots = np.array([to_rgb(colour) for colour in _LEVELS])
     place = np.interp(level, [1, 8, 14, 25], [0, 0.6, 0.93, 1]) * (len(knots) - 1)
     return tuple(float(np.interp(place, range(len(knots)), knots[:, c])) for c in range(3))
+
+
+class _WithoutTicks:
+    majorTicks = minorTicks = property(lambda axis: [])
+
+    def get_major_ticks(self, numticks: int | None = None) -> list:
+        return []
+
+    get_minor_ticks = get_major_ticks
+
+
+class _XAxis(_WithoutTicks, XAxis):
+    """X axis that makes no ticks."""
+
+
+class _YAxis(_WithoutTicks, YAxis):
+    """Y axis that makes no ticks."""
+
+
+class Panel(Axes):
+    """Axes without ticks, which take most of the time that it takes to make axes."""
+
+    def _init_axis(self) -> None:
+        self.xaxis, self.yaxis = _XAxis(self, clear=False), _YAxis(self, clear=False)
+        for axis in (self.xaxis, self.yaxis):
+            axis.set_visible(False)
 
 
 class Canvas:
@@ -71,15 +101,12 @@ class Canvas:
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Empty panel."""
-        axes = self.figure.add_axes(
-            (x / self.width, 1 - (y + height) / self.height, width / self.width,
-             height / self.height)
+        place = (
+            x / self.width, 1 - (y + height) / self.height, width / self.width,
+            height / self.height,
         )  # fmt: skip
-        axes.set_facecolor(PANEL)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_visible(False)
+        axes = self.figure.add_axes(Panel(self.figure, place, facecolor=PANEL))
+        axes.spines[:].set_visible(False)
         return axes
 
     def text(self, x: float, y: float, text: str, *, size: float = NORMAL, **style):
@@ -116,8 +143,6 @@ class Canvas:
         """
         width, height = np.ptp(columns) * px_per_mm, np.ptp(rows) * px_per_mm
         axes = self.axes(x, y, width, height)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_visible(False)  # nothing to draw, and yet drawing it takes time
         if window is not None:
             axes.add_image(image_of(axes, section, columns, rows, window))
         # right and anterior are shown on the left, as in radiology
@@ -162,41 +187,68 @@ def image_of(
 
 def write_letters(axes: Axes, letters: tuple[str, str]) -> None:
     """Directions at the sides of a panel, from the directions in which its axes grow."""
-    for letter, limits, places in (
-        (letters[0], axes.get_xlim(), ((0, 0.5), (1, 0.5))),
-        (letters[1], axes.get_ylim(), ((0.5, 0), (0.5, 1))),
-    ):
-        ends = (OPPOSITE[letter], letter) if limits[1] > limits[0] else (letter, OPPOSITE[letter])
-        for end, (x, y) in zip(ends, places, strict=True):
-            axes.annotate(
-                end, (x, y), ((0.5 - x) * 6, (0.5 - y) * 6), 'axes fraction', 'offset points',
-                size=SMALL, color=INK, weight='bold',
-                ha={0: 'left', 0.5: 'center', 1: 'right'}[x],
-                va={0: 'bottom', 0.5: 'center', 1: 'top'}[y],
-                bbox=BEHIND_TEXT,
-            )  # fmt: skip
+    inset = _LETTER_PX / np.array([axes.bbox.width, axes.bbox.height])
+    places = np.array([(0, 0.5), (1, 0.5), (0.5, 0), (0.5, 1)])
+    inside = places + np.sign(0.5 - places) * inset
+    ends = []
+    for letter, limits in zip(letters, (axes.get_xlim(), axes.get_ylim()), strict=True):
+        ends += (OPPOSITE[letter], letter) if limits[1] > limits[0] else (letter, OPPOSITE[letter])
+    # one line of squares: boxes of the letters' own take as long as the letters
+    axes.plot(
+        *inside.T, marker='s', ms=1.5 * _LETTER_PX * 72 / DPI, mfc=BEHIND_TEXT['facecolor'],
+        mec='none', alpha=BEHIND_TEXT['alpha'], ls='none', transform=axes.transAxes, zorder=3,
+    )  # fmt: skip
+    for end, place, middle in zip(ends, places, inside, strict=True):
+        axes.annotate(
+            end, tuple(place), middle, 'axes fraction', size=SMALL, color=INK, weight='bold',
+            ha='center', va='center_baseline',
+        )  # fmt: skip
 
 
-def outline(axes: Axes, section: Section, colour, *, width: float = LINE, style: str = 'solid'):
+def outline(axes: Axes, section: Section, colour, *, width: float = LINE, style='solid'):
     """Contour of a mask's section, between the voxels; returns it, or None if there is none."""
-    pixels = np.asarray(section.pixels, dtype=np.float32)
-    filled = np.argwhere(pixels > 0)
-    if not len(filled):
+    return outlines(axes, [section], [colour], widths=[width], style=style)
+
+
+def outlines(
+    axes: Axes,
+    sections: Sequence[Section],
+    colours: Sequence,
+    *,
+    widths: Sequence[float],
+    style='solid',
+):
+    """Contours of several masks, as one artist: each has a cost of its own."""
+    found = [
+        (path, colour, size)
+        for section, colour, size in zip(sections, colours, widths, strict=True)
+        if (path := _contour(section)) is not None
+    ]
+    if not found:
         return None
-    low, high = np.maximum(filled.min(axis=0) - 1, 0), filled.max(axis=0) + 2
-    row, column = (slice(a, b) for a, b in zip(low, high, strict=True))
-    part, columns, rows = _padded(pixels[row, column], section.columns[column], section.rows[row])
+    paths, edges, sizes = zip(*found, strict=True)
+    drawn = PathCollection(
+        paths, facecolors='none', edgecolors=edges, linewidths=sizes, linestyles=[style],
+        zorder=2, transform=axes.transData,
+    )  # fmt: skip
+    drawn.set_clip_path(axes.patch)
+    return axes.add_artist(drawn)
+
+
+def _contour(section: Section) -> Path | None:
+    """Line between the voxels of a mask and others."""
+    filled = [np.flatnonzero((section.pixels > 0).any(axis=axis)) for axis in (1, 0)]
+    if not len(filled[0]):
+        return None
+    row, column = (slice(max(found[0] - 1, 0), found[-1] + 2) for found in filled)
+    pixels = np.asarray(section.pixels[row, column], dtype=np.float32)
+    part, columns, rows = _padded(pixels, section.columns[column], section.rows[row])
     # the lines of Axes.contour, in a tenth of the time
     generator = contour_generator(
         columns, rows, part, name='mpl2014', line_type=LineType.SeparateCode
     )
-    paths = [Path(*line) for line in zip(*generator.lines(0.5), strict=True)]
-    drawn = PathCollection(
-        [Path.make_compound_path(*paths)], facecolors='none', edgecolors=[colour],
-        linewidths=width, linestyles=[style], zorder=2, transform=axes.transData,
-    )  # fmt: skip
-    drawn.set_clip_path(axes.patch)
-    return axes.add_artist(drawn)
+    lines = zip(*generator.lines(0.5), strict=True)
+    return Path.make_compound_path(*(Path(*line) for line in lines))
 
 
 def _padded(pixels: np.ndarray, columns: np.ndarray, rows: np.ndarray):
@@ -249,16 +301,27 @@ def names_beside(
     places = apart([item[1] for item in inside], 12 * pixel)
     edge, sign = (1, 1) if side == 'right' else (0, -1)
     away = edge + sign * 10 / axes.get_window_extent().width
-    beside = axes.get_yaxis_transform()
-    for (name, height, colour), place in zip(inside, places, strict=True):
-        axes.plot(
-            [edge, away], [height, place], color=colour, lw=0.8, transform=beside, clip_on=False
-        )
+    leaders = [
+        [(edge, height), (away, place)]
+        for (_, height, _), place in zip(inside, places, strict=True)
+    ]
+    lines(axes, leaders, [colour for _, _, colour in inside], width=0.8)
+    for (name, _, colour), place in zip(inside, places, strict=True):
         axes.text(
             away + sign * 3 / axes.get_window_extent().width, place, name, size=SMALL,
             color=colour, weight=weight, va='center', ha='left' if sign > 0 else 'right',
-            transform=beside,
+            transform=axes.get_yaxis_transform(),
         )  # fmt: skip
+
+
+def lines(axes: Axes, ends: Sequence, colours, *, width: float) -> None:
+    """Straight lines from and to (part of the panel's width, height in mm), also beside it."""
+    axes.add_artist(
+        LineCollection(
+            ends, colors=colours, linewidths=width, transform=axes.get_yaxis_transform(),
+            clip_on=False,
+        )
+    )  # fmt: skip
 
 
 def apart(places: Sequence[float], least: float) -> np.ndarray:

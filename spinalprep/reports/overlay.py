@@ -263,15 +263,16 @@ class _Warped:
         warped[valid] = sample(
             template.cord.view(np.uint8), template.affine, world + vectors[valid], 0
         ) > 0  # fmt: skip
-        both, size = (subject & warped).sum((0, 1)), subject.sum((0, 1))
-        total = size + warped.sum((0, 1))
-        covered = (size > 0) & ((subject & valid).sum((0, 1)) >= _MIN_VALID * size)
-        covered &= warped.any((0, 1))
+        both, size, other = (
+            np.count_nonzero(part, axis=(0, 1)) for part in (subject & warped, subject, warped)
+        )
+        covered = (size > 0) & (other > 0)
+        covered &= np.count_nonzero(subject & valid, axis=(0, 1)) >= _MIN_VALID * size
+        heights = np.flatnonzero(covered)
         dice, distance = (np.full(grid.shape[2], np.nan) for _ in range(2))
-        for k in np.flatnonzero(covered):
-            dice[k + first[2]] = 2 * both[k] / total[k]
-            centres = [np.argwhere(part[:, :, k]).mean(0) for part in (subject, warped)]
-            distance[k + first[2]] = np.linalg.norm((centres[0] - centres[1]) * grid.spacing[:2])
+        dice[heights + first[2]] = 2 * both[heights] / (size + other)[heights]
+        apart = _middles(subject[..., heights]) - _middles(warped[..., heights])
+        distance[heights + first[2]] = np.linalg.norm(apart * grid.spacing[:2], axis=-1)
         return cls(path, grid, np.flatnonzero(np.isfinite(dice)), dice, distance)
 
     def on(self, section: Section, template: Template) -> tuple[Section, Section]:
@@ -283,6 +284,13 @@ class _Warped:
             values[valid] = sample(data, template.affine, moved[valid], 1)
             images.append(section.like(values))
         return images[0], images[1]
+
+
+def _middles(mask: np.ndarray) -> np.ndarray:
+    """Middle of a mask in each slice (voxels); shape (s, 2)."""
+    size = np.count_nonzero(mask, axis=(0, 1))
+    profiles = (np.count_nonzero(mask, axis=1 - axis) for axis in range(2))
+    return np.stack([np.arange(len(profile)) @ profile / size for profile in profiles], axis=-1)
 
 
 def _box(mask: np.ndarray, grid: Grid) -> tuple[slice, ...]:
@@ -346,23 +354,20 @@ def _uncovered(axes, path: _Warped, rows, grid: Grid) -> list:
 
 def _residuals(axes, path: _Warped, grid: Grid, limits) -> list:
     """A tick per landmark, as long as the field misses it by."""
-    shown = []
-    for name, (point, residual) in path.path.landmarks.items():
-        height = grid.mm(np.asarray(point))[2]
-        end = float(np.clip(residual, *limits))
-        shown += axes.plot([0, end], [height] * 2, color=look.TEMPLATE, lw=2.5)
-        shown += axes.plot([end], [height], marker='|', ms=7, color=look.TEMPLATE)
+    if not path.path.landmarks:
+        return []
+    points, residuals = zip(*path.path.landmarks.values(), strict=True)
+    heights, ends = grid.mm(np.asarray(points))[:, 2], np.clip(residuals, *limits)
+    colour = {'color': look.TEMPLATE}
+    shown = [axes.hlines(heights, 0, ends, lw=2.5, **colour)]
+    shown += axes.plot(ends, heights, marker='|', ms=7, ls='none', **colour)
+    for name, height in zip(path.path.landmarks, heights, strict=True):
         shown.append(
             axes.text(
-                limits[0] + 0.2,
-                height,
-                name,
-                size=look.SMALL,
-                color=look.INK,
-                va='center',
-                clip_on=True,
+                limits[0] + 0.2, height, name, size=look.SMALL, color=look.INK, va='center',
+                clip_on=True, bbox=look.BEHIND_TEXT,
             )
-        )
+        )  # fmt: skip
     return shown
 
 

@@ -8,6 +8,7 @@ positions can't disagree with the affine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nibabel as nb
@@ -61,6 +62,19 @@ class Grid:
         """View of a stored volume in the order right, anterior, superior."""
         return nb.apply_orientation(data, self._orientation)
 
+    def box(self, limits: Sequence[tuple[float, float]]) -> tuple[slice, ...]:
+        """Voxels of an ordered volume that are seen within limits (mm)."""
+        return tuple(
+            slice(max(int(low / step) - 1, 0), min(int(high / step) + 3, size))
+            for (low, high), step, size in zip(limits, self.spacing, self.shape, strict=True)
+        )
+
+    def part(self, box: Sequence[slice]) -> Grid:
+        """Grid of what is cut out of ordered volumes; its coordinates begin at the cut."""
+        shape = tuple(cut.stop - cut.start for cut in box)
+        first = nb.affines.from_matvec(np.eye(3), [cut.start for cut in box])
+        return Grid.of(shape, self.affine @ first)
+
     def mm(self, world: np.ndarray) -> np.ndarray:
         """Section coordinates of world points; shape (..., 3)."""
         return nb.affines.apply_affine(np.linalg.inv(self.affine), world) * self.spacing
@@ -95,6 +109,11 @@ class Section:
     def like(self, pixels: np.ndarray) -> Section:
         """Same sheet with other values."""
         return Section(pixels, self.columns, self.rows, self.letters, self.mm)
+
+    def about(self, centre: Sequence[float]) -> Section:
+        """Same sheet with columns and rows counted from a point (mm)."""
+        columns, rows = self.columns - centre[0], self.rows - centre[1]
+        return Section(self.pixels, columns, rows, self.letters, self.mm)
 
     def within(self, columns: tuple[float, float], rows: tuple[float, float]) -> Section:
         """The part inside limits (mm), the pixels that they cut included."""
@@ -221,17 +240,17 @@ def level_ranges(levels: np.ndarray, grid: Grid) -> dict[int, tuple[float, float
     Returns
     -------
     dict
-        By rising level, outer faces of the slices included.
+        By rising level, outer faces of the slices included. Slices that two levels share,
+        as where their border is oblique, are halved between them.
     """
-    found = {}
-    counts = {
-        int(value): np.flatnonzero((levels == value).any(axis=(0, 1)))
-        for value in np.unique(levels)
-        if value > 0
+    boxes = enumerate(ndimage.find_objects(levels), start=1)
+    found = {
+        value: [(end - 0.5) * float(grid.spacing[2]) for end in (box[2].start, box[2].stop)]
+        for value, box in boxes
+        if box
     }
-    for value, heights in counts.items():
-        found[value] = (
-            float((heights[0] - 0.5) * grid.spacing[2]),
-            float((heights[-1] + 0.5) * grid.spacing[2]),
-        )
-    return found
+    for value, (low, high) in found.items():
+        below = found.get(value + 1)
+        if below and below[0] < low < below[1] < high:
+            found[value][0] = below[1] = (low + below[1]) / 2
+    return {value: tuple(ends) for value, ends in found.items()}

@@ -6,12 +6,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.labels import spinal_level_name
 from spinalprep.reports import look
-from spinalprep.reports.look import Canvas, level_colour, outline, scale_bar, window_near
-from spinalprep.reports.planes import Grid, axial, coronal, course, projection, sagittal
+from spinalprep.reports.look import (
+    Canvas,
+    image_of,
+    level_colour,
+    outline,
+    outlines,
+    scale_bar,
+    window_near,
+)
+from spinalprep.reports.planes import Grid, Section, axial, coronal, course, projection, sagittal
 from spinalprep.reports.save import Animation
 from spinalprep.reports.strips import around
 
@@ -21,8 +30,10 @@ _MARGIN_MM = 15.0
 _WIDE_MM = 44.0
 _TILE_MM = 32.0
 _TILE_PX = 200
-_KINDS = ('dorsal', 'ventral')
-_STYLES = {'dorsal': 'solid', 'ventral': (0, (1.5, 1.2))}
+_COLUMNS, _LINES = {'R': 66, 'L': 110}, {'dorsal': 24, 'ventral': 48}
+"""Places (pixels) in the table of volumes."""
+
+_STYLES = {'dorsal': {'style': 'solid'}, 'ventral': {'style': (0, (1.5, 1.2))}}
 
 
 def rootlets_animation(
@@ -67,37 +78,71 @@ def rootlets_animation(
     volume, mask = grid.ordered(image), grid.ordered(cord).astype(bool)
     roots = grid.ordered(rootlets)
     middle = course(mask, grid)
-    parts = split_by_side(roots, grid, middle)
     window = window_near(volume, grid.spacing, middle)
-    found = np.flatnonzero((roots > 0).any(axis=(0, 1))) * grid.spacing[2]
-    rows = (
-        max(float(found[0]) - _MARGIN_MM, -grid.spacing[2] / 2),
-        min(float(found[-1]) + _MARGIN_MM, float(grid.size_mm[2] - grid.spacing[2] / 2)),
-    )
+    # only what is shown: the levels are looked for one by one
+    box = _shown(roots, grid, middle)
+    first = [cut.start for cut in box]
+    volume, mask, roots = volume[box], mask[box], roots[box]
+    middle = middle[box[2]] - first[:2] * grid.spacing[:2]
+    grid = grid.part(box)
+    parts = split_by_side(roots, grid, middle)
+    inside = np.flatnonzero((roots > 0).any(axis=(0, 1)))
+    rows = _rows(inside, grid)
     scale = min(640 / np.ptp(rows), 8.0)
     top, left, height = 84, 16, np.ptp(rows) * scale
     x_coronal = left + _WIDE_MM * scale + 64
     x_tiles = x_coronal + _WIDE_MM * scale + 50
-    canvas = Canvas(
-        x_tiles + _TILE_PX + 230, max(height, 3 * (_TILE_PX + 8)) + top + 40, title, 'rootlets'
-    )
-    inside = (found / grid.spacing[2]).round().astype(int)
+    x_counts = x_tiles + _TILE_PX + 20
+    canvas = Canvas(x_counts + 210, max(height, 3 * (_TILE_PX + 8)) + top + 40, title, 'rootlets')
     panels = [
         (_sheet(canvas, sheet, x, top, scale, volume, mask, grid, middle, inside, rows, window), n)
         for n, (sheet, x) in enumerate(((sagittal, left), (coronal, x_coronal)))
     ]
     scale_bar(panels[0][0], 10)
-    levels = [int(value) for value in np.unique(roots) if value > 0]
-    _all_levels(panels, parts, levels, grid)
+    levels = {
+        int(level): {kind: part == level for kind, part in parts.items()}
+        for level in np.unique(roots[roots > 0])
+    }
+    _all_levels(panels, levels, grid)
+    tiles = _tiles(canvas, x_tiles, top, axial(volume, grid, 0))
+    _table(canvas, x_counts, top + 74)
     frames = [
-        _bands(panels, level, expected, grid)
-        + _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x_tiles, top)
-        for level in levels
+        [
+            *_bands(panels, level, expected, grid),
+            *_projections(panels, level, here, grid),
+            *_slices(tiles, level, here, volume, mask, grid, middle, window),
+            *_words(canvas, x_counts, top, level, here, grid, middle),
+        ]
+        for level, here in levels.items()
     ]
     _legend(canvas, left, bool(expected))
     animation = Animation(canvas.figure, frames, SECONDS)
     animation.show(0)
     return animation
+
+
+def _rows(inside: np.ndarray, grid: Grid) -> tuple[float, float]:
+    """Heights shown (mm): those with rootlets, and a margin inside the image."""
+    low, high = inside[[0, -1]] * grid.spacing[2]
+    half = grid.spacing[2] / 2
+    return max(low - _MARGIN_MM, -half), min(high + _MARGIN_MM, float(grid.size_mm[2]) - half)
+
+
+def _shown(roots: np.ndarray, grid: Grid, middle: np.ndarray) -> tuple[slice, ...]:
+    """Voxels that any panel shows, and all rootlets, which are counted wherever they are."""
+    found = [np.flatnonzero((roots > 0).any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    rows = _rows(found[2], grid)
+    places = middle[grid.box(((0, 0), (0, 0), rows))[2]]
+    limits = []
+    for axis in range(2):
+        low, high = found[axis][[0, -1]] * grid.spacing[axis]
+        limits.append(
+            (
+                min(low, places[:, axis].min() - _WIDE_MM / 2),
+                max(high, places[:, axis].max() + _WIDE_MM / 2),
+            )
+        )
+    return grid.box((*limits, rows))
 
 
 def _sheet(canvas, sheet, x, top, scale, volume, mask, grid, middle, inside, rows, window):
@@ -192,74 +237,99 @@ def _bands(panels, level: int, expected, grid: Grid) -> list:
     ]
 
 
-def _all_levels(panels, parts, levels, grid: Grid) -> None:
+def _all_levels(panels, levels, grid: Grid) -> None:
     """Every level thin, with its name beside: the frames put one forward."""
+    colours = {level: level_colour(level) for level in levels}
+    parts = [(level, part) for level, here in levels.items() for part in here.values()]
     for axes, across in panels:
-        names = []
-        for level in levels:
-            for part in parts.values():
-                outline(
-                    axes, projection(part == level, grid, across), level_colour(level), width=0.5
-                )
-            heights = np.flatnonzero(
-                sum((part == level).any(axis=(0, 1)) for part in parts.values())
-            )
-            names.append(
-                (spinal_level_name(level), heights.mean() * grid.spacing[2], level_colour(level))
-            )
-        look.names_beside(axes, names)
-
-
-def _frame(canvas, panels, parts, level, volume, mask, grid, middle, window, x, top) -> list:
-    """What is drawn for one level: it in both projections, three slices, counts."""
-    colour = level_colour(level)
-    shown: list = []
-    here = {kind: part == level for kind, part in parts.items()}
-    for axes, across in panels:
-        for kind, part in here.items():
-            drawn = outline(
-                axes, projection(part, grid, across), colour, width=2, style=_STYLES[kind]
-            )
-            shown += [drawn] if drawn is not None else []
-    heights = np.flatnonzero(sum(part.any(axis=(0, 1)) for part in here.values()))
-    picks = heights[[len(heights) * 5 // 6, len(heights) // 2, len(heights) // 6]]
-    for number, height in enumerate(picks):
-        columns, rows = around(middle[height], _TILE_MM)
-        axes = canvas.panel(
-            axial(volume, grid, height), x, top + number * (_TILE_PX + 8), _TILE_PX / _TILE_MM,
-            columns=columns, rows=rows, window=window,
+        outlines(
+            axes, [projection(part, grid, across) for _, part in parts],
+            [colours[level] for level, _ in parts], widths=[0.5] * len(parts),
         )  # fmt: skip
-        outline(axes, axial(mask, grid, height).within(columns, rows), look.CORD)
-        for kind, part in here.items():
-            outline(
-                axes, axial(part, grid, height).within(columns, rows), colour, width=1.6,
-                style=_STYLES[kind],
-            )  # fmt: skip
+        look.names_beside(
+            axes,
+            [
+                (spinal_level_name(level), _heights(here).mean() * grid.spacing[2], colours[level])
+                for level, here in levels.items()
+            ],
+        )
+
+
+def _heights(here: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Slices that hold a level."""
+    return np.flatnonzero(sum(part.any(axis=(0, 1)) for part in here.values()))
+
+
+def _projections(panels, level: int, here, grid: Grid) -> list:
+    """A level in both projections."""
+    drawn = [
+        outline(
+            axes, projection(part, grid, across), level_colour(level), width=2,
+            **_STYLES[kind],
+        )
+        for axes, across in panels
+        for kind, part in here.items()
+    ]  # fmt: skip
+    return [line for line in drawn if line is not None]
+
+
+def _tiles(canvas: Canvas, x: float, y: float, section: Section) -> list[Axes]:
+    """Three panels for the slices of the level that is shown, centred on the cord."""
+    columns, rows = around((0, 0), _TILE_MM)
+    tiles = []
+    for number in range(3):
+        axes = canvas.panel(
+            section, x, y + number * (_TILE_PX + 8), _TILE_PX / _TILE_MM, columns=columns,
+            rows=rows, window=None,
+        )  # fmt: skip
         scale_bar(axes, 5)
-        shown.append(axes)
-    name = spinal_level_name(level)
-    shown.append(
-        canvas.text(x + _TILE_PX + 20, top + 24, name, size=34, weight='bold', color=colour)
-    )
-    shown += _counts(canvas, x + _TILE_PX + 20, top + 74, here, grid, middle)
-    low, high = heights[0] * grid.spacing[2], heights[-1] * grid.spacing[2]
-    text = f'{high - low + grid.spacing[2]:.0f} mm high'
-    shown.append(canvas.text(x + _TILE_PX + 20, top + 172, text))
+        tiles.append(axes)
+    return tiles
+
+
+def _slices(tiles, level: int, here, volume, mask, grid: Grid, middle, window) -> list:
+    """Three slices of a level, from the head down."""
+    heights = _heights(here)
+    columns, rows = around((0, 0), _TILE_MM)
+    shown = []
+    for axes, place in zip(tiles, (5 / 6, 1 / 2, 1 / 6), strict=True):
+        height = heights[int(len(heights) * place)]
+        centre = middle[height]
+        section = axial(volume, grid, height).about(centre)
+        shown.append(axes.add_image(image_of(axes, section, columns, rows, window)))
+        for part, colour, style in (
+            (mask, look.CORD, {}),
+            *(
+                (part, level_colour(level), {'width': 1.6} | _STYLES[kind])
+                for kind, part in here.items()
+            ),
+        ):
+            section = axial(part, grid, height).about(centre).within(columns, rows)
+            shown.append(outline(axes, section, colour, **style))
+    return [part for part in shown if part is not None]
+
+
+def _words(canvas: Canvas, x: float, y: float, level: int, here, grid: Grid, middle) -> list:
+    """Name, volume on each side, dorsal and ventral, and height."""
+    name, colour = spinal_level_name(level), level_colour(level)
+    shown = [canvas.text(x, y + 24, name, size=34, weight='bold', color=colour)]
+    right = (np.arange(grid.shape[0]) * grid.spacing[0])[:, None] > middle[:, 0]
+    voxel = float(np.prod(grid.spacing))
+    for kind, part in here.items():
+        counts = part.sum(axis=1)
+        for side, there in (('R', right), ('L', ~right)):
+            volume = f'{counts[there].sum() * voxel:.0f}'
+            shown.append(canvas.text(x + _COLUMNS[side], y + 74 + _LINES[kind], volume))
+    heights = _heights(here)
+    extent = (heights[-1] - heights[0] + 1) * grid.spacing[2]
+    shown.append(canvas.text(x, y + 172, f'{extent:.0f} mm high'))
     return shown
 
 
-def _counts(canvas, x, y, here, grid: Grid, middle) -> list:
-    """Volume on each side, dorsal and ventral."""
-    right = (np.arange(grid.shape[0]) * grid.spacing[0])[:, None] > middle[:, 0]
-    voxel = float(np.prod(grid.spacing))
-    texts = [canvas.text(x + 150, y, 'mm³', color=look.FAINT)]
-    texts += [
-        canvas.text(x + place, y, side, weight='bold') for place, side in ((66, 'R'), (110, 'L'))
-    ]
-    for number, kind in enumerate(_KINDS):
-        columns = here[kind].sum(axis=1)
-        row = y + 24 * (number + 1)
-        texts.append(canvas.text(x, row, kind))
-        for place, side in ((66, right), (110, ~right)):
-            texts.append(canvas.text(x + place, row, f'{columns[side].sum() * voxel:.0f}'))
-    return texts
+def _table(canvas: Canvas, x: float, y: float) -> None:
+    """What stands beside and above the volumes."""
+    canvas.text(x + 150, y, 'mm³', color=look.FAINT)
+    for side, column in _COLUMNS.items():
+        canvas.text(x + column, y, side, weight='bold')
+    for kind, line in _LINES.items():
+        canvas.text(x, y + line, kind)

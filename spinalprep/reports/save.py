@@ -15,6 +15,9 @@ from PIL import Image
 GREYS = 40
 """Shades of the images. Finer ones are noise, which does not compress."""
 
+COLOURS = 255 - GREYS
+"""Other colours. One place of the palette stays free, for what is transparent on a page."""
+
 
 @dataclass(frozen=True, eq=False)
 class Animation:
@@ -45,21 +48,72 @@ class Animation:
 def pixels_of(figure: Figure) -> np.ndarray:
     """The drawn figure; uint8, shape (height, width, 3)."""
     figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+    return _drawn(figure)[..., :3].copy()
+
+
+def frames_of(animation: Animation) -> list[np.ndarray]:
+    """Each frame drawn, as `pixels_of` gives it; what they share is drawn once.
+
+    Beneath what takes turns lies one picture, above it another one, and both stay.
+    """
+    figure = animation.figure
+    turns = {part for frame in animation.frames for part in frame}
+    between, above = _on_top(figure, turns)
+    hidden = [part for part in (*between, *above) if part.get_visible()]
+    for part in hidden:
+        part.set_visible(False)
+    figure.canvas.draw()
+    beneath = figure.canvas.copy_from_bbox(figure.bbox)
+    for part in hidden:
+        part.set_visible(True)
+    renderer = figure.canvas.get_renderer()
+    renderer.clear()
+    for part in above:
+        part.draw(renderer)
+    cover = _drawn(figure)
+    covered = cover[..., 3] > 0
+    colours, opacity = cover[covered, :3], cover[covered, 3:] / np.float32(255)
+    frames = []
+    for number in range(len(animation.frames)):
+        animation.show(number)
+        figure.canvas.restore_region(beneath)
+        for part in between:
+            if part.get_visible():
+                part.draw(renderer)
+        pixels = _drawn(figure)[..., :3].copy()
+        pixels[covered] = np.rint(colours * opacity + pixels[covered] * (1 - opacity))
+        frames.append(pixels)
+    return frames
+
+
+def _drawn(figure: Figure) -> np.ndarray:
+    """View of what is drawn by now; uint8, shape (height, width, 4)."""
+    return np.asarray(figure.canvas.buffer_rgba())
+
+
+def _on_top(figure: Figure, turns: set[Artist]) -> tuple[list[Artist], list[Artist]]:
+    """What is drawn between the first and the last part that takes turns, and what after."""
+    between = [part for part in figure.texts if part in turns]
+    above: list[Artist] = []
+    for axes in figure.axes:
+        parts = [part for part in axes.get_children() if part is not axes.patch]
+        parts.sort(key=lambda part: part.zorder)
+        places = [place for place, part in enumerate(parts) if part in turns]
+        if places:
+            between += parts[places[0] : places[-1] + 1]
+            above += parts[places[-1] + 1 :]
+    return between, above
 
 
 def save_png(figure: Figure, path: Path | str) -> None:
     """Write a figure as PNG with a palette."""
     pixels = pixels_of(figure)
-    _indexed(pixels, _palette([pixels])).save(path, optimize=True)
+    _indexed(pixels, _palette([pixels])).save(path)
 
 
 def save_gif(animation: Animation, path: Path | str) -> None:
     """Write an animation as GIF that repeats for ever."""
-    frames = []
-    for number in range(len(animation.frames)):
-        animation.show(number)
-        frames.append(pixels_of(animation.figure))
+    frames = frames_of(animation)
     palette = _palette(frames)
     first, *rest = (_indexed(pixels, palette) for pixels in frames)
     first.save(
@@ -75,12 +129,13 @@ def save_gif(animation: Animation, path: Path | str) -> None:
 def _palette(frames: Sequence[np.ndarray]) -> Image.Image:
     """Palette for all frames: evenly spaced greys, and the colours that occur."""
     greys = np.repeat(np.linspace(0, 255, GREYS).round().astype(np.uint8)[:, None], 3, axis=1)
-    coloured = np.concatenate([_coloured(pixels) for pixels in frames])
+    # frames are alike: of all together as many as one has
+    coloured = np.concatenate([_coloured(pixels)[:: len(frames)] for pixels in frames])
     colours = np.zeros((0, 3), np.uint8)
     if len(coloured):
         strip = Image.fromarray(coloured[None])
-        best = strip.quantize(256 - GREYS, Image.Quantize.MEDIANCUT)
-        colours = np.array(best.getpalette(), np.uint8).reshape(-1, 3)[: 256 - GREYS]
+        best = strip.quantize(COLOURS, Image.Quantize.MEDIANCUT)
+        colours = np.array(best.getpalette(), np.uint8).reshape(-1, 3)[:COLOURS]
     entries = np.concatenate([greys, colours])
     image = Image.new('P', (1, 1))
     image.putpalette(entries.tobytes())
@@ -89,8 +144,10 @@ def _palette(frames: Sequence[np.ndarray]) -> Image.Image:
 
 def _coloured(pixels: np.ndarray) -> np.ndarray:
     """The pixels that are not grey; shape (n, 3)."""
-    spread = pixels.max(axis=-1).astype(int) - pixels.min(axis=-1)
-    return pixels[spread > 12]
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    highest = np.maximum(np.maximum(red, green), blue)
+    lowest = np.minimum(np.minimum(red, green), blue)
+    return pixels[highest - lowest > 12]
 
 
 def _indexed(pixels: np.ndarray, palette: Image.Image) -> Image.Image:

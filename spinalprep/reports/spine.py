@@ -19,7 +19,14 @@ from spinalprep.anatomy.labels import (
     order_breaks,
 )
 from spinalprep.reports import look
-from spinalprep.reports.look import Canvas, level_colour, names_beside, outline, scale_bar
+from spinalprep.reports.look import (
+    Canvas,
+    level_colour,
+    names_beside,
+    outline,
+    outlines,
+    scale_bar,
+)
 from spinalprep.reports.planes import Grid, Section, axial, coronal, course, sagittal
 from spinalprep.reports.strips import around
 
@@ -144,13 +151,12 @@ def map_colour(value: int):
 
 def _labels(axes: Axes, sheet: Section) -> None:
     """Outline of each vertebra, disc, and of the canal with the cord in it."""
-    for value in np.unique(sheet.pixels):
-        if value > CANAL:
-            disc = int(value) in DISC_POINT_OF_MAP
-            outline(
-                axes, sheet.like(sheet.pixels == value), map_colour(int(value)),
-                width=1.6 if disc else 1.0,
-            )  # fmt: skip
+    values = [int(value) for value in np.unique(sheet.pixels) if value > CANAL]
+    outlines(
+        axes, [sheet.like(sheet.pixels == value) for value in values],
+        [map_colour(value) for value in values],
+        widths=[1.6 if value in DISC_POINT_OF_MAP else 1.0 for value in values],
+    )  # fmt: skip
     inside = (sheet.pixels == CORD) | (sheet.pixels == CANAL)
     outline(axes, sheet.like(inside), look.CANAL)
 
@@ -171,13 +177,12 @@ def _names(axes: Axes, sheet: Section) -> None:
 
 
 def _points(axes: Axes, points: Mapping[int, np.ndarray], used: Collection[int], axis: int):
-    for value, point in points.items():
-        style = (
-            {'marker': 'o', 'mfc': 'white', 'mec': 'black', 'ms': 5}
-            if value in used
-            else {'marker': 'X', 'mfc': 'none', 'mec': 'white', 'ms': 6}
-        )
-        axes.plot(point[axis], point[2], ls='none', zorder=5, **style)
+    for style, values in (
+        ({'marker': 'o', 'mfc': 'white', 'mec': 'black', 'ms': 5}, points.keys() & used),
+        ({'marker': 'X', 'mfc': 'none', 'mec': 'white', 'ms': 6}, points.keys() - used),
+    ):
+        shown = np.array([points[value] for value in values]).reshape(-1, 3)
+        axes.plot(shown[:, axis], shown[:, 2], ls='none', zorder=5, **style)
 
 
 def _heights(spine: np.ndarray, grid: Grid, values: Collection[int]) -> dict[int, float]:

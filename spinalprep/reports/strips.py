@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 
-from spinalprep.reports.look import FAINT, INK, PANEL, SMALL, Canvas, level_colour
+from spinalprep.reports.look import FAINT, SMALL, Canvas, level_colour
 
 TILE_MM = 30.0
 """Side of an axial tile."""
@@ -27,13 +28,14 @@ def strip(
 ) -> Axes:
     """Empty plot whose vertical axis is the height along the cord, as in the panels beside."""
     axes = canvas.axes(x, y, width, height)
-    axes.set_facecolor(PANEL)
     axes.set_ylim(*rows)
     axes.set_xlim(*limits)
-    axes.set_xticks(_ticks(limits))
-    axes.tick_params(axis='x', colors=INK, labelsize=SMALL, length=3, pad=2)
-    axes.grid(axis='x', color=FAINT, alpha=0.25, lw=0.6)
-    axes.set_title(label, color=INK, size=SMALL, pad=4)
+    canvas.text(x + width / 2, y - 10, label, size=SMALL, ha='center')
+    for value in _ticks(limits):
+        axes.axvline(value, color=FAINT, alpha=0.25, lw=0.6)
+        place = x + width * (value - limits[0]) / (limits[1] - limits[0])
+        words = f'{value:g}'.replace('-', '−')
+        canvas.text(place, y + height + 10, words, size=SMALL, ha='center')
     return axes
 
 
@@ -47,8 +49,17 @@ def _ticks(limits: tuple[float, float]) -> list[float]:
 
 def level_bands(axes: Axes, ranges: Mapping[int, tuple[float, float]]) -> None:
     """Faint band per level across a strip."""
-    for level, (low, high) in ranges.items():
-        axes.axhspan(low, high, color=level_colour(level), alpha=0.28 if level % 2 else 0.14, lw=0)
+    colours = [(*level_colour(level), 0.28 if level % 2 else 0.14) for level in ranges]
+    _bands(axes, ranges, colours)
+
+
+def _bands(axes: Axes, ranges: Mapping[int, tuple[float, float]], colours: Sequence) -> None:
+    corners = [[(0, low), (1, low), (1, high), (0, high)] for low, high in ranges.values()]
+    bands = PolyCollection(
+        corners, facecolors=colours, linewidths=0, transform=axes.get_yaxis_transform()
+    )
+    bands.set_clip_path(axes.patch)
+    axes.add_artist(bands)
 
 
 def level_bar(
@@ -65,15 +76,15 @@ def level_bar(
     axes = canvas.axes(x, y, 26, height)
     axes.set_ylim(*rows)
     axes.set_xlim(0, 1)
+    _bands(axes, ranges, [level_colour(level) for level in ranges])
     for level, (low, high) in ranges.items():
-        axes.axhspan(low, high, color=level_colour(level), lw=0)
         inside = np.clip([low, high], *rows)
-        if np.ptp(inside) * height / np.ptp(rows) >= 11:
+        if np.ptp(inside) * height / np.ptp(rows) >= 13:
             axes.text(
                 0.5, inside.mean(), names[level], size=SMALL, color='black', weight='bold',
                 ha='center', va='center',
             )  # fmt: skip
-        axes.axhline(low, color='black', lw=0.8)
+    axes.hlines([low for low, _ in ranges.values()], 0, 1, color='black', lw=0.8)
     return axes
 
 

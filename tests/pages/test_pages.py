@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages and the dataset's table: every fate has its page, and what comes from files is escaped."""
 
+import base64
 import csv
+import io
 import json
 import multiprocessing
 import re
@@ -9,12 +11,15 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 from spinalprep.cli.main import main
 from spinalprep.errors import ExitCode
 from spinalprep.pages import write_dataset_page, write_subject_page
 from spinalprep.pages.dataset import columns, content, descriptions
+from spinalprep.pages.pictures import frames
 from spinalprep.pages.references import cited, references
 from spinalprep.pages.write import read_records
 from spinalprep.products import FIGURES
@@ -190,3 +195,27 @@ def test_the_report_is_made_again(layout, capsys):
         ExitCode.NOTHING_TO_RUN
     )
     assert 'no run of dataset other' in capsys.readouterr().err
+
+
+def test_frames_one_above_the_other_are_those_of_the_animation(tmp_path):
+    pictures = []
+    for number in range(3):
+        picture = np.full((20, 30, 3), 40, np.uint8)
+        picture[2 + 5 * number : 6 + 5 * number, 4:20] = (250, 10 * number, 90)
+        pictures.append(picture)
+    palette = Image.fromarray(np.concatenate(pictures)).quantize(256)
+    first, *rest = (Image.fromarray(picture).quantize(palette=palette) for picture in pictures)
+    options = {'save_all': True, 'append_images': rest, 'duration': 100, 'optimize': False}
+    first.save(tmp_path / 'a.gif', **options)
+    with Image.open(tmp_path / 'a.gif') as gif:
+        wanted = [np.asarray(frame.convert('RGB')) for frame in ImageSequence.Iterator(gif)]
+    shown = Image.new('RGBA', first.size)
+    uris = frames(tmp_path / 'a.gif')
+    assert len(uris) == 3
+    for number, (uri, picture) in enumerate(zip(uris, wanted, strict=True)):
+        kind, content = uri.split(',')
+        assert kind == 'data:image/png;base64'
+        part = Image.open(io.BytesIO(base64.b64decode(content))).convert('RGBA')
+        assert (np.asarray(part)[..., 3] == 0).any() == (number > 0)
+        shown = Image.alpha_composite(shown, part)
+        assert np.abs(np.asarray(shown.convert('RGB')).astype(int) - picture).max() <= 6

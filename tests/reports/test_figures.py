@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of phantoms: letters against the affine and the marker, aspect, words, sizes of text."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -12,7 +14,7 @@ from spinalprep.reports.crop_box import crop_box_figure
 from spinalprep.reports.look import apart, level_colour
 from spinalprep.reports.overlay import Path, Template, overlay_animation
 from spinalprep.reports.rootlets import rootlets_animation, split_by_side
-from spinalprep.reports.save import pixels_of, save_gif, save_png
+from spinalprep.reports.save import frames_of, pixels_of, save_gif, save_png
 from spinalprep.reports.spine import spine_figure
 
 ORIENTATIONS = ('LAS', 'RPI', 'PSR', 'SAL')
@@ -257,6 +259,16 @@ def test_dorsal_and_ventral_are_told_apart():
     assert ((parts['dorsal'] > 0) ^ (parts['ventral'] > 0) == (roots > 0)).all()
 
 
+def test_rootlets_far_from_the_cord_are_told_too():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    roots = np.zeros(cord.shape, np.int16)
+    roots[0, 0, np.argwhere(cord)[:, 2].mean().astype(int)] = 5
+    shown = rootlets_animation(image, affine, cord, roots, title='x')
+    words = {part.get_text() for part in shown.frames[0] if isinstance(part, Text)}
+    assert {'C5', '8'} <= words  # mm³
+
+
 def test_an_image_without_cord_is_drawn_and_says_so():
     made = phantom()
     image, affine, cord = inputs(made)
@@ -283,6 +295,28 @@ def test_an_overlay_of_itself_agrees_and_names_the_path_not_chosen():
     same = pixels_of(shown.figure)
     shown.show(2)
     assert (pixels_of(shown.figure) != same).any()
+
+
+def test_frames_are_what_the_whole_figure_shows_then():
+    made = phantom()
+    image, affine, cord = inputs(made)
+    still = field_of_nothing(made)
+    moved = DisplacementField(still.vectors + np.float32([4, 0, 0]), still.affine, still.valid)
+    landmarks = {'C3': (np.argwhere(cord).mean(axis=0) @ affine[:3, :3].T + affine[:3, 3], 2.0)}
+    overlay = overlay_animation(
+        image, affine, cord, Template(image, cord, affine), Path('disc', still, landmarks),
+        Path('rootlet', moved), title='x', levels=np.asarray(made.levels),
+    )  # fmt: skip
+    rootlets = rootlets_animation(image, affine, cord, np.asarray(made.rootlets), title='x')
+    for shown in (overlay, rootlets):
+        frames = frames_of(shown)
+        assert len(frames) == len(shown.frames)
+        for number, frame in enumerate(frames):
+            shown.show(number)
+            whole = pixels_of(shown.figure).astype(int)
+            # what lies above is put on whole pixels, and drawn on parts of them else
+            assert np.abs(frame - whole).max() <= 3
+        assert all((a != b).any() for a, b in itertools.pairwise(frames))
 
 
 def test_outliers_are_jumps_but_at_the_ends_only_what_is_out_of_bounds():

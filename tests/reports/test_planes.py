@@ -81,3 +81,25 @@ def test_level_ranges_reach_to_the_outer_faces():
     levels[:, :, 1:3], levels[0, 0, 3:] = 5, 4
     grid = Grid.of(levels.shape, np.diag([1.0, 1.0, 2.0, 1.0]))
     assert level_ranges(levels, grid) == {4: (5.0, 11.0), 5: (1.0, 5.0)}
+
+
+def test_slices_that_two_levels_share_are_halved_between_them():
+    levels = np.zeros((2, 2, 8), int)
+    levels[0, :, 4:], levels[1, :, 3:] = 4, 4
+    levels[0, :, 1:4], levels[1, :, 0:3] = 5, 5
+    grid = Grid.of(levels.shape, np.eye(4))
+    assert level_ranges(levels, grid) == {4: (3.0, 7.5), 5: (-0.5, 3.0)}
+
+
+@pytest.mark.parametrize('orientation', ORIENTATIONS)
+def test_a_part_lies_where_it_was_cut_out(orientation):
+    data, affine = stored(orientation)
+    grid = Grid.of(data.shape, affine)
+    box = grid.box(((4.0, 7.0), (2.0, 9.0), (15.0, 24.0)))
+    volume, part = grid.ordered(data)[box], grid.part(box)
+    assert volume.shape == part.shape
+    place = np.argwhere(volume)[0] * part.spacing
+    np.testing.assert_allclose(part.world(place), (6, 4, 21), atol=1e-9)
+    ends = part.world(np.stack([np.zeros(3), (np.array(part.shape) - 1) * part.spacing]))
+    assert (ends[0] <= (4, 2, 15)).all()
+    assert (ends[1] >= (7, 9, 24)).all()
