@@ -81,6 +81,27 @@ def await_news(processes: Mapping[Connection, Any]) -> list[Connection]:
     return found
 
 
+def await_end(process: subprocess.Popen, timeout: float | None) -> None:
+    """Return as soon as a process has ended.
+
+    Where the system can tell us, that is at once; ``Popen.wait`` with a time limit looks only
+    twenty times a second.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        If it still runs after so many seconds.
+    """
+    if timeout is not None:
+        with suppress(AttributeError, OSError):  # another system than Linux, or an old one
+            end = os.pidfd_open(process.pid)
+            try:
+                timeout = None if wait([end], timeout) else 0.0
+            finally:
+                os.close(end)
+    process.wait(timeout)
+
+
 @contextmanager
 def interruptible(*, once: bool = False) -> Iterator[None]:
     """Treat a cluster's ways to end us as the user's: all raise KeyboardInterrupt, saying why.

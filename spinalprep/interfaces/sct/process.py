@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 import spinalprep
-from spinalprep.processes import Heir
+from spinalprep.processes import Heir, await_end
 from spinalprep.toolbox import Toolbox
 
 GRACE_S = 5.0
@@ -143,7 +143,7 @@ def run_command(
             )
             tell(process.pid)
             try:
-                process.wait(timeout)
+                await_end(process, timeout)
             except subprocess.TimeoutExpired:
                 timed_out = True
             finally:
