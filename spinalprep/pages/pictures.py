@@ -7,6 +7,10 @@ import base64
 import io
 from pathlib import Path
 
+REACH = 4
+"""Pixels around a change that are shown with it. A browser that shows a picture larger or
+smaller mixes neighbours; without them the frame beneath would shine through at the edges."""
+
 
 def frames(path: Path) -> list[str]:
     """Data URIs of a figure's frames.
@@ -29,6 +33,7 @@ def frames(path: Path) -> list[str]:
     """
     import numpy as np
     from PIL import Image, ImageSequence
+    from scipy import ndimage
 
     if path.suffix == '.png':
         with Image.open(path) as image:
@@ -44,7 +49,8 @@ def frames(path: Path) -> list[str]:
             unused = np.flatnonzero(np.bincount(pixels.ravel(), minlength=256) == 0)
             if before is not None and len(unused):
                 options['transparency'] = int(unused[-1])
-                picture = Image.fromarray(np.where(pixels == before, np.uint8(unused[-1]), pixels))
+                changes = ndimage.maximum_filter(pixels != before, 2 * REACH + 1)
+                picture = Image.fromarray(np.where(changes, pixels, np.uint8(unused[-1])))
                 picture.putpalette(colours)
             before = pixels
             stream = io.BytesIO()
