@@ -248,6 +248,8 @@ class _ChoosePathOutputSpec(TraitedSpec):
     warp_template2cordref_other = File(exists=True, desc='of the other path')
     valid_in_cordref = File(exists=True, desc='where the path taken is defined')
     valid_in_template = File(exists=True, desc='where the path taken is defined')
+    covered_slices = traits.List(traits.Int, desc='slices of the cord that the path taken covers')
+    landmark_residuals = traits.Dict(desc='path → landmark → how far off it is (mm)')
     evidence = traits.Dict(desc='both paths, their offset, the choice, verdict and reasons')
 
 
@@ -291,6 +293,10 @@ class ChoosePath(SimpleInterface):
         chosen = evidence['path']
         self._results['registration_path'] = chosen
         self._results['evidence'] = evidence
+        self._results['covered_slices'] = [int(k) for k in paths[chosen].get('slice_dice', {})]
+        self._results['landmark_residuals'] = {
+            path: found.get('landmark_residuals', {}) for path, found in paths.items()
+        }
         names = {'anat2template': 'cordref2template', 'template2anat': 'template2cordref'}
         for path in paths:
             suffix = '' if path == chosen else '_other'

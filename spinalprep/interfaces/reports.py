@@ -282,7 +282,7 @@ class _OverlayReportInputSpec(_FigureInputSpec):
     warp_template2cordref = File(exists=True, desc='warp of the path taken')
     warp_template2cordref_other = File(exists=True, desc='of the other path')
     registration_path = traits.Enum(*PATHS, desc='path taken')
-    evidence = traits.Dict(desc='evidence of the registration')
+    landmark_residuals = traits.Dict(desc='path → landmark → how far off it is (mm)')
     template_image = File(exists=True, desc="the template's image")
     template_cord = File(exists=True, desc="the template's cord")
     disc_used = File(exists=True, desc='discs that registration used')
@@ -331,7 +331,7 @@ class OverlayReport(_Figure):
             return None
         named = disc_name if name == 'disc' else spinal_level_name
         points = {named(v): point for v, point in self._points(f'{name}_used').items()}
-        evidence = self.inputs.evidence if isdefined(self.inputs.evidence) else {}
-        residuals = evidence.get('paths', {}).get(name, {}).get('landmark_residuals', {})
+        found = self.inputs.landmark_residuals
+        residuals = found.get(name, {}) if isdefined(found) else {}
         landmarks = {key: (points[key], residuals[key]) for key in residuals if key in points}
         return Registration(name, DisplacementField.load(file), landmarks)

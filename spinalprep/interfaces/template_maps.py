@@ -72,7 +72,9 @@ class ReadTemplateMaps(SimpleInterface):
 
 class _KeepCoveredInputSpec(BaseInterfaceInputSpec):
     valid_file = File(exists=True, mandatory=True, desc='where the field is defined')
-    registration = traits.Dict(mandatory=True, desc='evidence on both paths, and the choice')
+    covered_slices = traits.List(
+        traits.Int, mandatory=True, desc='slices of the cord that the registration covers'
+    )
     csa_per_slice = File(exists=True, mandatory=True, desc='area per slice')
 
 
@@ -107,10 +109,8 @@ class KeepCovered(SimpleInterface):
 
         self._folder, self._why = Path(runtime.cwd), {}
         self._valid = nb.load(self.inputs.valid_file)
-        registration = self.inputs.registration
-        slices = registration['paths'][registration['path']].get('slice_dice', {})
         region = covered_region(
-            np.asanyarray(self._valid.dataobj) > 0, self._valid.affine, map(int, slices)
+            np.asanyarray(self._valid.dataobj) > 0, self._valid.affine, self.inputs.covered_slices
         )
         maps = {name: self._keep(name, region) for name in MAPS}
         horns = {value: maps[name] for name, value in HORN_VALUES.items()}

@@ -84,7 +84,10 @@ def _interface(
             setattr(made.inputs, product, str(path))
     if name == 'figure_overlay':
         made.inputs.registration_path = record['registration']['path']
-        made.inputs.evidence = record['evidence']['registration']
+        paths = record['evidence']['registration']['paths']
+        made.inputs.landmark_residuals = {
+            path: found['landmark_residuals'] for path, found in paths.items()
+        }
     return made
 
 

@@ -90,10 +90,9 @@ def inputs(tmp_path):
     table = tmp_path / 'slices.tsv'
     rows = [f'{k}\tC3\t{60 + k}.0\t1.0' for k in range(6)]
     table.write_text('\n'.join(['slice\tlevel\tarea_mm2\tlength_mm', *rows]) + '\n')
-    dice = dict.fromkeys([1, 2, 3, 5], 1.0)
     return found | {
         'valid_file': save('valid', valid),
-        'registration': {'path': 'disc', 'paths': {'disc': {'slice_dice': dice}}},
+        'covered_slices': [1, 2, 3, 5],
         'csa_per_slice': str(table),
     }  # fmt: skip
 
@@ -153,7 +152,7 @@ def test_what_is_absent_is_told(inputs, tmp_path):
 
 
 def test_nothing_covered_is_no_result(inputs, tmp_path):
-    inputs['registration'] = {'path': 'disc', 'paths': {'disc': {}}}
+    inputs['covered_slices'] = []
     outputs = run(tmp_path, inputs)
     assert {stage['status'] for stage in outputs.status.values()} == {'absent'}
     assert 'covers' in outputs.status['cord_of_template']['reason']

@@ -50,7 +50,7 @@ def mapped(tmp_path_factory):
         (register, maps, [
             ('outputnode.warp_template2cordref', 'inputnode.warp_template2cordref'),
             ('outputnode.valid_in_cordref', 'inputnode.valid_in_cordref'),
-            ('outputnode.evidence', 'inputnode.registration'),
+            ('outputnode.covered_slices', 'inputnode.covered_slices'),
         ]),
     ])  # fmt: skip
     graph = host.run('Linear')

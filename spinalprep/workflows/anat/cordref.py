@@ -226,7 +226,7 @@ def init_anat_cordref_wf(
         (register, bring_maps, [
             ('outputnode.warp_template2cordref', 'inputnode.warp_template2cordref'),
             ('outputnode.valid_in_cordref', 'inputnode.valid_in_cordref'),
-            ('outputnode.evidence', 'inputnode.registration'),
+            ('outputnode.covered_slices', 'inputnode.covered_slices'),
         ]),
         # verdict
         (discover, conclude, [

@@ -32,6 +32,7 @@ OUTPUTS = (
     'registration_path',
     'evidence',
 )
+OF_CHOICE = ('covered_slices', 'landmark_residuals')
 TO_COMPARE = (
     'template_image',
     'template_cord',
@@ -40,8 +41,9 @@ TO_COMPARE = (
     'template_rootlets_map',
     'disc_used',
     'rootlet_used',
+    *OF_CHOICE,
 )
-"""What figures and evidence look at beside the products."""
+"""What figures, evidence and template maps look at beside the products."""
 
 
 @tag('spinal.register')
@@ -109,6 +111,10 @@ def init_registration_wf(
         Files of the template.
     disc_used, rootlet_used
         Landmarks that each path used.
+    covered_slices
+        Slices of the cord that the path taken covers.
+    landmark_residuals
+        Path → landmark → how far off it is (mm).
 
     Raises
     ------
@@ -173,7 +179,9 @@ rootlets; the path with the better evidence was taken.
             ('rootlets_map_file', 'template_rootlets_map'),
         ]),
         (choose, outputnode, [
-            (field, field) for field in OUTPUTS if field != 'cordref_in_template'
+            (field, field)
+            for field in (*OUTPUTS, *OF_CHOICE)
+            if field != 'cordref_in_template'
         ]),
     ])  # fmt: skip
     return workflow

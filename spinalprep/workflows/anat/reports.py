@@ -26,8 +26,8 @@ _SHOWN = {
     ),
     'figure_overlay': (
         'cordref', 'cord_dseg', 'vertebral_levels', 'warp_template2cordref',
-        'warp_template2cordref_other', 'registration_path', 'evidence', 'template_image',
-        'template_cord', 'disc_used', 'rootlet_used',
+        'warp_template2cordref_other', 'registration_path', 'landmark_residuals',
+        'template_image', 'template_cord', 'disc_used', 'rootlet_used',
     ),
 }  # fmt: skip
 """Figure → the inputs that it shows, with their names in its node where they differ."""
@@ -70,7 +70,7 @@ def init_reports_wf(
     disc_labels, rootlets_dseg, warp_template2cordref, warp_template2cordref_other,
     registration_path
         Products.
-    evidence
+    landmark_residuals
         Of the registration.
     template_image, template_cord, template_discs, template_rootlets
         Files of the template.

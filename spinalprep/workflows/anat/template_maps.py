@@ -56,8 +56,8 @@ def init_template_maps_wf(
         Field on its grid.
     valid_in_cordref
         Where that is defined.
-    registration
-        Evidence on the registration, with the slices that it covers.
+    covered_slices
+        Slices of the cord that the registration covers.
     csa_per_slice
         Cross-sectional area per slice, TSV.
 
@@ -89,7 +89,7 @@ its grey matter (linear) were resampled to the cord reference (`sct_apply_transf
     inputnode = pe.Node(
         niu.IdentityInterface(
             fields=[
-                'cordref', 'warp_template2cordref', 'valid_in_cordref', 'registration',
+                'cordref', 'warp_template2cordref', 'valid_in_cordref', 'covered_slices',
                 'csa_per_slice',
             ]
         ),
@@ -127,7 +127,7 @@ its grey matter (linear) were resampled to the cord reference (`sct_apply_transf
     workflow.connect([
         (inputnode, keep, [
             ('valid_in_cordref', 'valid_file'),
-            ('registration', 'registration'),
+            ('covered_slices', 'covered_slices'),
             ('csa_per_slice', 'csa_per_slice'),
         ]),
         (keep, outputnode, [(field, field) for field in (*OUTPUTS, 'status')]),
