@@ -68,14 +68,15 @@ class _Figure(SimpleInterface):
         import nibabel as nb
         import numpy as np
 
+        from spinalprep.anatomy.labels import whole
+
         path = getattr(self.inputs, name)
         if not isdefined(path):
             return None
         data = np.asanyarray(nb.load(path).dataobj)
         if not labels:
             return data
-        whole = data if data.dtype.kind in 'iu' else np.rint(data)
-        return whole.astype(np.int16, copy=False)
+        return whole(data).astype(np.int16, copy=False)
 
     def _affine(self, name: str):
         import nibabel as nb

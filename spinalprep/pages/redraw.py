@@ -116,7 +116,7 @@ def _used(
     import numpy as np
 
     from spinalprep.anatomy.grids import labels_like
-    from spinalprep.anatomy.labels import disc_name, spinal_level_name
+    from spinalprep.anatomy.labels import disc_name, spinal_level_name, whole
 
     wanted = {
         'figure_spine': {'disc_used': ('disc', 'disc_labels', disc_name)},
@@ -131,7 +131,7 @@ def _used(
         if evidence is None or product not in products:
             continue
         image = nb.load(products[product])
-        labels = np.rint(np.asanyarray(image.dataobj)).astype(int)
+        labels = whole(np.asanyarray(image.dataobj))
         used = [v for v in np.unique(labels) if v and named(int(v)) in evidence['landmarks']]
         found[field] = str(folder / f'{field}.nii.gz')
         nb.save(labels_like(np.where(np.isin(labels, used), labels, 0), image), found[field])

@@ -18,6 +18,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
+from spinalprep.anatomy.voxels import filled_box
 from spinalprep.reports.planes import OPPOSITE, Section
 
 DPI = 100
@@ -237,10 +238,9 @@ def outlines(
 
 def _contour(section: Section) -> Path | None:
     """Line between the voxels of a mask and others."""
-    filled = [np.flatnonzero((section.pixels > 0).any(axis=axis)) for axis in (1, 0)]
-    if not len(filled[0]):
+    row, column = filled_box(section.pixels > 0, 1)
+    if row.start == row.stop:
         return None
-    row, column = (slice(max(found[0] - 1, 0), found[-1] + 2) for found in filled)
     pixels = np.asarray(section.pixels[row, column], dtype=np.float32)
     part, columns, rows = _padded(pixels, section.columns[column], section.rows[row])
     # the lines of Axes.contour, in a tenth of the time

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spinalprep.anatomy.labels import level_name
+from spinalprep.anatomy.voxels import filled_box
 from spinalprep.anatomy.warps import DisplacementField, sample
 from spinalprep.reports import look
 from spinalprep.reports.look import Canvas, image_of, level_colour, outline, scale_bar, window_near
@@ -295,12 +296,9 @@ def _middles(mask: np.ndarray) -> np.ndarray:
 
 def _box(mask: np.ndarray, grid: Grid) -> tuple[slice, ...]:
     """The cord and what lies near it: nothing else is warped."""
-    box = []
-    for axis in range(3):
-        found = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        margin = int(_NEAR_MM / grid.spacing[axis]) if axis < 2 else 0
-        box.append(slice(max(found[0] - margin, 0), found[-1] + margin + 1))
-    return tuple(box)
+    margin = (_NEAR_MM / grid.spacing).astype(int)
+    margin[2] = 0
+    return filled_box(mask, margin)
 
 
 def _template_window(template: Template) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from spinalprep.anatomy.evidence import CordSpace
 from spinalprep.anatomy.labels import spinal_level_name
+from spinalprep.anatomy.voxels import filled_box
 from spinalprep.reports import look
 from spinalprep.reports.look import (
     Canvas,
@@ -130,12 +131,12 @@ def _rows(inside: np.ndarray, grid: Grid) -> tuple[float, float]:
 
 def _shown(roots: np.ndarray, grid: Grid, middle: np.ndarray) -> tuple[slice, ...]:
     """Voxels that any panel shows, and all rootlets, which are counted wherever they are."""
-    found = [np.flatnonzero((roots > 0).any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    found = np.array([(edge.start, edge.stop - 1) for edge in filled_box(roots > 0)])
     rows = _rows(found[2], grid)
     places = middle[grid.box(((0, 0), (0, 0), rows))[2]]
     limits = []
     for axis in range(2):
-        low, high = found[axis][[0, -1]] * grid.spacing[axis]
+        low, high = found[axis] * grid.spacing[axis]
         limits.append(
             (
                 min(low, places[:, axis].min() - _WIDE_MM / 2),
