@@ -33,7 +33,9 @@ def redraw(layout: Layout, record: Mapping[str, Any], template: Path | None) -> 
     str
         For each figure that was not drawn: which, and why.
     """
-    root = layout.derivatives
+    # a figure is drawn in a folder of its own, where relative paths lead elsewhere
+    root = layout.derivatives.absolute()
+    template = template and template.absolute()
     products = {name: root / path for name, path in record['products'].items()}
     policy = policy_from_dict(record['policy']['values'], source='policy of the record')
     same = template is not None and _same(template, record)
