@@ -132,6 +132,7 @@ def run_graph(
     KeyboardInterrupt
         Even where Nipype took it for one more node that failed.
     """
+    from spinalprep.hashing import remembered_hashes
     from spinalprep.interfaces.sct import forget_failed
     from spinalprep.plugins.choice import make_plugin
 
@@ -159,7 +160,7 @@ def run_graph(
             'preload': modules_of_nodes(),
         }  # fmt: skip
     error = None
-    with _logging_to(log), _ending_workers():
+    with _logging_to(log), remembered_hashes(), _ending_workers():
         try:
             workflow.run(plugin=make_plugin(plugin, arguments))
         except Exception as raised:  # noqa: BLE001 - any node's error comes here; it is judged

@@ -140,17 +140,17 @@ class Heir:
 
     Parameters
     ----------
-    code : str
-        Python code, for an interpreter without site packages; reads ``sys.stdin``.
+    script : str
+        For the shell, which starts in a tenth of an interpreter's time; reads its standard input.
     *arguments : str
-        Its ``sys.argv[1:]``.
+        Its ``$1`` and so on.
     environment : mapping, optional
         Ours if not given.
     """
 
-    def __init__(self, code: str, *arguments: str, environment: Mapping[str, str] | None = None):
+    def __init__(self, script: str, *arguments: str, environment: Mapping[str, str] | None = None):
         self._process = subprocess.Popen(
-            [sys.executable, '-I', '-S', '-c', code, *arguments],
+            ['/bin/sh', '-c', script, 'sh', *arguments],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -32,7 +32,7 @@ LAYERS = (
     ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
     ('sidebyside',),
-    ('data', 'atomic', 'errors', 'geometry', 'locks', 'machine', 'processes'),
+    ('data', 'atomic', 'errors', 'geometry', 'hashing', 'locks', 'machine', 'processes'),
 )
 """Rooms from top to bottom; each may import from its own row and those below."""
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from spinalprep.anatomy.assessment import assess_path
 from spinalprep.anatomy.coverage import crop_box
-from spinalprep.anatomy.evidence import CordSpace, path_offset
+from spinalprep.anatomy.evidence import CordSpace, path_offset, template_course
 from spinalprep.anatomy.labels import (
     EXTRAPOLATED_DISCS,
     disc_name,
@@ -289,12 +289,13 @@ def numbering(products: Products) -> float | None:
 
 def offset(products: Products) -> tuple[float, float] | None:
     """Vertebral–spinal offset."""
-    return path_offset(
-        CordSpace.of(products.cord, products.affine, {}),
-        (products.template or phantom_template()).by_disc,
-        products.paths['disc'].to_template,
-        products.paths['rootlet'].to_template,
+    subject = CordSpace.of(products.cord, products.affine, {})
+    template = (products.template or phantom_template()).by_disc
+    courses = (
+        template_course(subject, template, products.paths[name].to_template)
+        for name in ('disc', 'rootlet')
     )
+    return path_offset(template, *courses)
 
 
 def judge(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:

@@ -293,21 +293,40 @@ def covered_levels(
     return [int(v) for v in np.unique(values) if inside[values == v].mean() > 0.5]
 
 
+def template_course(
+    subject: CordSpace, template: CordSpace, to_template: DisplacementField
+) -> np.ndarray:
+    """Where along the subject's cord a path sees the template's.
+
+    Parameters
+    ----------
+    subject, template : CordSpace
+    to_template : DisplacementField
+        The path's ``warp_anat2template``: on the template's grid, it moves template points to
+        the subject.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Arc length (mm) on the subject's centreline of each point of the template's; NaN where
+        the field is not defined.
+    """
+    moved, valid = to_template.map_points(template.centerline.points)
+    arc, _ = subject.centerline.project(np.where(valid[:, None], moved, 0.0))
+    return np.where(valid, arc, np.nan)
+
+
 def path_offset(
-    subject: CordSpace,
-    template: CordSpace,
-    disc_to_template: DisplacementField,
-    rootlet_to_template: DisplacementField,
+    template: CordSpace, disc_course: np.ndarray, rootlet_course: np.ndarray
 ) -> tuple[float, float] | None:
     """Vertebral–spinal offset: how far apart the two paths see the same cord.
 
     Parameters
     ----------
-    subject, template : CordSpace
-        The landmarks of `template` are its discs.
-    disc_to_template, rootlet_to_template : DisplacementField
-        Each path's ``warp_anat2template``: on the template's grid, they move template
-        points to the subject.
+    template : CordSpace
+        Its landmarks are its discs.
+    disc_course, rootlet_course : ndarray, shape (n,)
+        Each path's :func:`template_course`.
 
     Returns
     -------
@@ -321,17 +340,12 @@ def path_offset(
         Where the two paths share no defined stretch, or the template has fewer than two
         discs.
     """
-    arcs = []
-    shared = np.ones(len(template.centerline.points), dtype=bool)
-    for field in (disc_to_template, rootlet_to_template):
-        moved, valid = field.map_points(template.centerline.points)
-        arc, _ = subject.centerline.project(np.where(valid[:, None], moved, 0.0))
-        arcs.append(arc)
-        shared &= valid
+    courses = np.stack([disc_course, rootlet_course])
+    shared = np.isfinite(courses).all(axis=0)
     discs = template.landmark_arcs()
     if shared.sum() < 2 or len(discs) < 2:
         return None
-    by_disc, by_rootlet = (arc[shared] for arc in arcs)
+    by_disc, by_rootlet = courses[:, shared]
     values = sorted(discs, key=discs.__getitem__)
     level = extrapolate(template.centerline.arc[shared], [discs[v] for v in values], values)
     rising = np.argsort(by_disc)

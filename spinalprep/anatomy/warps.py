@@ -119,8 +119,9 @@ class DisplacementField:
                 f'{path} is not a displacement field: expected a NIfTI of shape (x, y, z, 1, 3) '
                 f'with vector intent, found shape {image.shape} with intent code {intent}'
             )
-        vectors = np.asarray(image.dataobj, dtype=np.float32)[:, :, :, 0]
-        return cls.from_vectors(vectors * np.float32([-1, -1, 1]), image.affine)
+        field = cls.from_vectors(np.asanyarray(image.dataobj)[:, :, :, 0], image.affine)
+        np.negative(field.vectors[..., :2], out=field.vectors[..., :2])  # LPS to RAS
+        return field
 
     def save(self, path: str | Path) -> None:
         """Write the field as SCT does: LPS, float32, :data:`FILL` where undefined.

@@ -161,6 +161,7 @@ class _AssessPathInputSpec(ConditionalInputSpec):
 
 class _AssessPathOutputSpec(ConditionalOutputSpec):
     evidence = traits.Dict(desc='evidence on the path, with its verdict and reasons')
+    course = traits.List(traits.Float, desc="the template's cord along the subject's (mm)")
     valid_in_cordref = File(exists=True, desc="where the field on the subject's grid is defined")
     valid_in_template = File(exists=True, desc="where the field on the template's grid is defined")
 
@@ -177,6 +178,7 @@ class AssessPath(Conditional, SimpleInterface):
         import numpy as np
 
         from spinalprep.anatomy.assessment import assess_path
+        from spinalprep.anatomy.evidence import template_course
         from spinalprep.anatomy.grids import labels_like
         from spinalprep.anatomy.labels import disc_name, spinal_level_name
         from spinalprep.anatomy.warps import DisplacementField
@@ -188,9 +190,11 @@ class AssessPath(Conditional, SimpleInterface):
         levels = None
         if isdefined(inputs.levels_file):
             levels = np.asanyarray(nb.load(inputs.levels_file).dataobj).astype(int)
+        subject = _cord_space(inputs.cord_file, inputs.landmarks_file)
+        template = _cord_space(inputs.template_cord, inputs.template_landmarks)
         evidence = assess_path(
-            _cord_space(inputs.cord_file, inputs.landmarks_file),
-            _cord_space(inputs.template_cord, inputs.template_landmarks),
+            subject,
+            template,
             to_subject,
             to_template,
             name=disc_name if inputs.kind == 'disc' else spinal_level_name,
@@ -200,6 +204,7 @@ class AssessPath(Conditional, SimpleInterface):
         evidence['numbers'] = judge_path(inputs.kind, evidence, inputs.bounds)
         evidence['verdict'], evidence['reasons'] = verdict_of(evidence['numbers'])
         self._results['evidence'] = evidence
+        self._results['course'] = template_course(subject, template, to_template).tolist()
         for name, field, like in (
             ('valid_in_cordref', to_subject, inputs.cord_file),
             ('valid_in_template', to_template, inputs.template_cord),
@@ -225,7 +230,6 @@ _PATH_FILES = ('warp_anat2template', 'warp_template2anat', 'valid_in_cordref', '
 
 
 class _ChoosePathInputSpec(BaseInterfaceInputSpec):
-    cord_file = File(exists=True, mandatory=True, desc='cord mask')
     template_cord = File(exists=True, mandatory=True, desc="the template's cord")
     template_discs = File(exists=True, mandatory=True, desc="the template's discs")
     prefer_rootlets = traits.Either(None, traits.Bool, desc='preference of the policy')
@@ -235,6 +239,7 @@ class _ChoosePathInputSpec(BaseInterfaceInputSpec):
 
 for _path in PATHS:
     _ChoosePathInputSpec.add_class_trait(f'{_path}_evidence', traits.Dict())
+    _ChoosePathInputSpec.add_class_trait(f'{_path}_course', traits.List(traits.Float))
     _ChoosePathInputSpec.add_class_trait(f'{_path}_no_result', InputMultiObject(traits.Str()))
     for _name in _PATH_FILES:
         _ChoosePathInputSpec.add_class_trait(f'{_path}_{_name}', File(exists=True))
@@ -312,13 +317,13 @@ class ChoosePath(SimpleInterface):
         return '; '.join(dict.fromkeys(reasons)) if isdefined(reasons) else 'not asked for'
 
     def _offset(self) -> tuple[float, float] | None:
+        import numpy as np
+
         from spinalprep.anatomy.evidence import path_offset
-        from spinalprep.anatomy.warps import DisplacementField
 
         inputs = self.inputs
         return path_offset(
-            _cord_space(inputs.cord_file, inputs.cord_file),
             _cord_space(inputs.template_cord, inputs.template_discs),
-            DisplacementField.load(inputs.disc_warp_anat2template),
-            DisplacementField.load(inputs.rootlet_warp_anat2template),
+            np.array(inputs.disc_course),
+            np.array(inputs.rootlet_course),
         )

@@ -19,13 +19,16 @@ PATIENCE_S = 2 / 3 * GRACE_S
 # Cancels the jobs whose numbers it was told, and insists for ten minutes where the controller is
 # away.
 _GUARD = """
-import subprocess, sys, time
-lines = sys.stdin.read().split()
-if 'done' not in lines and lines:
-    for _ in range(60):
-        if subprocess.run(['scancel', '--quiet', *lines]).returncode == 0:
-            break
-        time.sleep(10)
+jobs=
+while read -r told; do
+    [ "$told" = done ] && exit
+    jobs="$jobs $told"
+done
+[ -n "$jobs" ] || exit
+for _ in $(seq 60); do
+    scancel --quiet $jobs && exit
+    sleep 10
+done
 """
 
 

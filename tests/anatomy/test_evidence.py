@@ -16,6 +16,7 @@ from spinalprep.anatomy.evidence import (
     map_centerline,
     overlap,
     path_offset,
+    template_course,
 )
 from spinalprep.anatomy.labels import disc_name, label_points
 from spinalprep.anatomy.quality.field import folding_numbers
@@ -144,23 +145,39 @@ def test_levels_count_when_more_than_half_is_covered():
     assert covered_levels(levels, AFFINE, space.centerline, mapping) == [3]
 
 
+def offset_of(subject, template, disc, rootlet):
+    return path_offset(
+        template, *(template_course(subject, template, warp) for warp in (disc, rootlet))
+    )
+
+
+def test_a_path_places_the_template_along_the_subject():
+    space = cord_space()
+    course = template_course(space, space, field((0, 0, 5), middle()))
+    heights = space.centerline.points[:, 2]
+    # where the field is defined on both sides of a point
+    defined = (heights > 19.99) & (heights < 39.01)
+    assert (np.isfinite(course) == defined).all()
+    assert course[defined] == pytest.approx(space.centerline.arc[defined] + 5, abs=0.01)
+
+
 def test_offset_between_two_paths():
     template = cord_space(points(d3=50, d4=35, d5=20))
     subject = cord_space()
-    offset_mm, levels = path_offset(subject, template, field((0, 0, 0)), field((0, 0, 9)))
+    offset_mm, levels = offset_of(subject, template, field((0, 0, 0)), field((0, 0, 9)))
     assert offset_mm == pytest.approx(9, abs=0.3)
     # nine millimetres higher is where the discs say 9/15 of a level less
     assert levels == pytest.approx(9 / 15, abs=0.05)
-    back = path_offset(subject, template, field((0, 0, 9)), field((0, 0, 0)))
+    back = offset_of(subject, template, field((0, 0, 9)), field((0, 0, 0)))
     assert back[0] == pytest.approx(-9, abs=0.3)
 
 
 def test_offset_needs_a_shared_stretch():
     space = cord_space(points(d3=50, d4=35))
     nowhere = field((0, 0, 0), np.zeros(SHAPE[2], bool))
-    assert path_offset(space, space, field((0, 0, 0)), nowhere) is None
+    assert offset_of(space, space, field((0, 0, 0)), nowhere) is None
     bare = cord_space()
-    assert path_offset(bare, bare, field((0, 0, 0)), field((0, 0, 0))) is None
+    assert offset_of(bare, bare, field((0, 0, 0)), field((0, 0, 0))) is None
 
 
 def _load(path):
@@ -212,6 +229,6 @@ def test_recorded_registrations_are_good_where_they_are_defined(recorded, path, 
 def test_recorded_offset_of_rootlets_from_discs(recorded, discs):
     subject, template, _, disc = recorded[discs]
     rootlet = recorded['rootlets'][3]
-    offset_mm, levels = path_offset(subject, template, disc, rootlet)
+    offset_mm, levels = offset_of(subject, template, disc, rootlet)
     assert 24 < offset_mm < 26
     assert levels == pytest.approx(1.45, abs=0.1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from spinalprep.anatomy.centerline import superior_axis
 from spinalprep.anatomy.coverage import cord_coverage
@@ -179,9 +179,10 @@ def _repeats(edges: np.ndarray, axis: int) -> float:
     size = edges.shape[axis]
     if size < 4 * _BESIDE[-1]:
         return 0.0
-    spectrum = np.abs(np.fft.rfft(edges, axis=axis)) ** 2
-    power = spectrum.sum(axis=tuple(other for other in range(3) if other != axis))
-    correlation = np.fft.irfft(power, n=size)
+    spectrum = fft.rfft(edges, axis=axis)
+    power = spectrum.real**2 + spectrum.imag**2
+    power = power.sum(axis=tuple(other for other in range(3) if other != axis))
+    correlation = fft.irfft(power, n=size)
     if correlation[0] <= 0:
         return 0.0
     half = size // 2

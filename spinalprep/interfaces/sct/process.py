@@ -24,17 +24,15 @@ GRACE_S = 5.0
 # Ends the group whose number it was told, and removes the temp folder. SCT's launchers start a
 # second interpreter, so signals sent to the first process alone would leave the work running.
 _GUARD = """
-import os, signal, sys
-lines = sys.stdin.read().split('\\n')
-if 'done' not in lines:
-    try:
-        os.killpg(int(lines[0]), signal.SIGKILL)
-    except (ValueError, OSError):
-        pass
-    import shutil, subprocess
-    if sys.argv[2:]:
-        subprocess.run(sys.argv[2:])
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
+temp=$1; shift
+group=
+while read -r told; do
+    [ "$told" = done ] && exit
+    group=$told
+done
+[ -n "$group" ] && kill -KILL "-$group"
+[ $# -gt 0 ] && "$@"
+rm -rf "$temp"
 """
 
 

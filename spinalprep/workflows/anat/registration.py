@@ -165,7 +165,6 @@ rootlets; the path with the better evidence was taken.
         name='resample',
     )
     workflow.connect([
-        (inputnode, choose, [('cord_dseg', 'cord_file')]),
         (template, choose, [('cord_file', 'template_cord'), ('disc_file', 'template_discs')]),
         (inputnode, resample, [('cordref', 'in_file')]),
         (template, resample, [('image_file', 'dest_file')]),
@@ -277,6 +276,7 @@ def _connect_path(
         ]),
         (assess, choose, [
             ('evidence', f'{path}_evidence'),
+            ('course', f'{path}_course'),
             ('valid_in_cordref', f'{path}_valid_in_cordref'),
             ('valid_in_template', f'{path}_valid_in_template'),
         ]),
