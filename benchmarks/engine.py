@@ -60,8 +60,8 @@ def main() -> int:
     parser.add_argument(
         '--plugin',
         nargs='+',
-        default=['linear', 'multiproc'],
-        help='plugins to measure; slurm where there is a cluster (default: %(default)s)',
+        default=['linear', 'multiproc', *(['slurm'] if cluster_answers() else [])],
+        help='plugins whose engine time is measured (default: %(default)s)',
     )
     parser.add_argument('--folder', type=Path, help='where to work (default: a temporary one)')
     options = parser.parse_args()
@@ -211,6 +211,15 @@ def busy_s(found: list[dict[str, Any]]) -> float:
         total += max(end - max(start, until), 0.0)
         until = max(until, end)
     return total
+
+
+def cluster_answers() -> bool:
+    """Whether there is a Slurm that takes jobs."""
+    asked = [shutil.which('sinfo'), '--noheader', '--states=idle,mixed']
+    if asked[0] is None:
+        return False
+    answer = subprocess.run(asked, capture_output=True, check=False)
+    return answer.returncode == 0 and bool(answer.stdout.strip())
 
 
 # -- planning ---------------------------------------------------------------------------------
