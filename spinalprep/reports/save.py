@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from PIL import Image
@@ -17,6 +18,10 @@ GREYS = 40
 
 COLOURS = 255 - GREYS
 """Other colours. One place of the palette stays free, for what is transparent on a page."""
+
+
+_plain_letters = rc_context({'text.hinting': 'none'})
+"""Letters as they are: fitted to the pixels, texts take half as long again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,14 @@ class Animation:
             part.set_visible(True)
 
 
+@_plain_letters
 def pixels_of(figure: Figure) -> np.ndarray:
     """The drawn figure; uint8, shape (height, width, 3)."""
     figure.canvas.draw()
     return _opaque(figure)
 
 
+@_plain_letters
 def frames_of(animation: Animation) -> list[np.ndarray]:
     """Each frame drawn, as `pixels_of` gives it; what they share is drawn once.
 
