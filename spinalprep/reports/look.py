@@ -11,7 +11,7 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from contourpy import LineType, contour_generator
+from contourpy import Mpl2014ContourGenerator
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
@@ -218,7 +218,7 @@ def write_letters(axes: Axes, letters: tuple[str, str]) -> None:
 
 def outline(axes: Axes, section: Section, colour, *, width: float = LINE, style='solid'):
     """Contour of a mask's section, between the voxels; returns it, or None if there is none."""
-    return outlines(axes, [section], [colour], widths=[width], style=style)
+    return outlines(axes, [section], [colour], widths=[width], styles=[style])
 
 
 def outlines(
@@ -227,19 +227,20 @@ def outlines(
     colours: Sequence,
     *,
     widths: Sequence[float],
-    style='solid',
+    styles: Sequence | None = None,
 ):
     """Contours of several masks, as one artist: each has a cost of its own."""
+    styles = styles or ['solid'] * len(sections)
     found = [
-        (path, colour, size)
-        for section, colour, size in zip(sections, colours, widths, strict=True)
+        (path, *pen)
+        for section, *pen in zip(sections, colours, widths, styles, strict=True)
         if (path := _contour(section)) is not None
     ]
     if not found:
         return None
-    paths, edges, sizes = zip(*found, strict=True)
+    paths, edges, sizes, styles = zip(*found, strict=True)
     drawn = PathCollection(
-        paths, facecolors='none', edgecolors=edges, linewidths=sizes, linestyles=[style],
+        paths, facecolors='none', edgecolors=edges, linewidths=sizes, linestyles=list(styles),
         zorder=2, transform=axes.transData,
     )  # fmt: skip
     return axes.add_artist(drawn)
@@ -253,10 +254,8 @@ def _contour(section: Section) -> Path | None:
     part, columns, rows = _padded(
         section.pixels[row, column], section.columns[column], section.rows[row]
     )
-    # the lines of Axes.contour, in a tenth of the time
-    generator = contour_generator(
-        columns, rows, part, name='mpl2014', line_type=LineType.SeparateCode
-    )
+    # the lines of Axes.contour in a fraction of the time, without a search for masked values
+    generator = Mpl2014ContourGenerator(*np.meshgrid(columns, rows), part, None, corner_mask=False)
     lines = zip(*generator.lines(0.5), strict=True)
     return Path.make_compound_path(*(Path(*line) for line in lines))
 

@@ -35,7 +35,7 @@ _TILE_PX = 200
 _COLUMNS, _LINES = {'R': 66, 'L': 110}, {'dorsal': 24, 'ventral': 48}
 """Places (pixels) in the table of volumes."""
 
-_STYLES = {'dorsal': {'style': 'solid'}, 'ventral': {'style': (0, (1.5, 1.2))}}
+_STYLES = {'dorsal': 'solid', 'ventral': (0, (1.5, 1.2))}
 
 
 def rootlets_animation(
@@ -129,25 +129,24 @@ class _Level:
     Attributes
     ----------
     parts : dict
-        ``dorsal`` and ``ventral`` → mask; ndarray of bool, shape (r, a, s).
+        ``dorsal`` and ``ventral``, in this order → mask; ndarray of bool, shape (r, a, s).
     heights : ndarray of int
         Slices that hold any.
-    shadows : list of dict
-        In the sagittal and in the coronal panel: kind → its projection.
+    shadows : list of list of Section
+        In the sagittal and in the coronal panel: projections of the parts.
     """
 
     parts: Mapping[str, np.ndarray]
     heights: np.ndarray
-    shadows: list[dict[str, Section]]
+    shadows: list[list[Section]]
 
     @classmethod
     def of(cls, roots: Mapping[str, np.ndarray], level: int, grid: Grid) -> _Level:
         parts = {kind: part == level for kind, part in roots.items()}
         shadows = [
-            {kind: projection(part, grid, across) for kind, part in parts.items()}
-            for across in range(2)
+            [projection(part, grid, across) for part in parts.values()] for across in range(2)
         ]
-        heights = np.flatnonzero(sum(seen.pixels.any(axis=1) for seen in shadows[0].values()))
+        heights = np.flatnonzero(sum(seen.pixels.any(axis=1) for seen in shadows[0]))
         return cls(parts, heights, shadows)
 
 
@@ -271,11 +270,7 @@ def _all_levels(panels, levels: Mapping[int, _Level], grid: Grid) -> None:
     """Every level thin, with its name beside: the frames put one forward."""
     colours = {level: level_colour(level) for level in levels}
     for axes, across in panels:
-        parts = [
-            (level, part)
-            for level, here in levels.items()
-            for part in here.shadows[across].values()
-        ]
+        parts = [(level, part) for level, here in levels.items() for part in here.shadows[across]]
         outlines(
             axes, [part for _, part in parts], [colours[level] for level, _ in parts],
             widths=[0.5] * len(parts),
@@ -292,10 +287,12 @@ def _all_levels(panels, levels: Mapping[int, _Level], grid: Grid) -> None:
 def _projections(panels, level: int, here: _Level) -> list:
     """A level in both projections."""
     drawn = [
-        outline(axes, part, level_colour(level), width=2, **_STYLES[kind])
+        outlines(
+            axes, here.shadows[across], [level_colour(level)] * 2, widths=[2] * 2,
+            styles=list(_STYLES.values()),
+        )
         for axes, across in panels
-        for kind, part in here.shadows[across].items()
-    ]
+    ]  # fmt: skip
     return [line for line in drawn if line is not None]
 
 
@@ -322,15 +319,17 @@ def _slices(tiles, level: int, here: _Level, volume, mask, grid: Grid, middle, w
         centre = middle[height]
         section = axial(volume, grid, height).about(centre)
         shown.append(axes.add_image(image_of(axes, section, columns, rows, window)))
-        for part, colour, style in (
-            (mask, look.CORD, {}),
-            *(
-                (part, level_colour(level), {'width': 1.6} | _STYLES[kind])
-                for kind, part in here.parts.items()
-            ),
-        ):
-            section = axial(part, grid, height).about(centre).within(columns, rows)
-            shown.append(outline(axes, section, colour, **style))
+        lines = outlines(
+            axes,
+            [
+                axial(part, grid, height).about(centre).within(columns, rows)
+                for part in (mask, *here.parts.values())
+            ],
+            [look.CORD, *[level_colour(level)] * 2],
+            widths=[look.LINE, *[1.6] * 2],
+            styles=['solid', *_STYLES.values()],
+        )
+        shown.append(lines)
     return [part for part in shown if part is not None]
 
 

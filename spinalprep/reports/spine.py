@@ -161,13 +161,12 @@ def map_colour(value: int):
 def _labels(axes: Axes, sheet: Section) -> None:
     """Outline of each vertebra, disc, and of the canal with the cord in it."""
     values = [int(value) for value in np.unique(sheet.pixels) if value > CANAL]
-    outlines(
-        axes, [sheet.like(sheet.pixels == value) for value in values],
-        [map_colour(value) for value in values],
-        widths=[1.6 if value in DISC_POINT_OF_MAP else 1.0 for value in values],
-    )  # fmt: skip
     inside = (sheet.pixels == CORD) | (sheet.pixels == CANAL)
-    outline(axes, sheet.like(inside), look.CANAL)
+    outlines(
+        axes, [sheet.like(there) for there in (*(sheet.pixels == v for v in values), inside)],
+        [*map(map_colour, values), look.CANAL],
+        widths=[*(1.6 if v in DISC_POINT_OF_MAP else 1.0 for v in values), look.LINE],
+    )  # fmt: skip
 
 
 def _names(axes: Axes, sheet: Section) -> None:
