@@ -252,18 +252,16 @@ class _Warped:
     @classmethod
     def of(cls, path: Path, template: Template, grid: Grid, mask: np.ndarray) -> _Warped:
         box = _box(mask, grid)
-        valid = grid.ordered(path.field.valid)[box]
-        vectors = np.stack(
-            [grid.ordered(path.field.vectors[..., axis])[box] for axis in range(3)], axis=-1
+        first = box[2].start
+        near = DisplacementField(
+            np.stack(
+                [grid.ordered(path.field.vectors[..., axis])[box] for axis in range(3)], axis=-1
+            ),
+            grid.part(box).affine,
+            grid.ordered(path.field.valid)[box],
         )
-        subject = mask[box]
-        first = np.array([part.start for part in box])
-        index = np.argwhere(valid)
-        world = (index + first) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-        warped = np.zeros(subject.shape, dtype=bool)
-        warped[valid] = sample(
-            template.cord.view(np.uint8), template.affine, world + vectors[valid], 0
-        ) > 0  # fmt: skip
+        subject, valid = mask[box], near.valid
+        warped = near.resample(template.cord.view(np.uint8), template.affine, 0) > 0
         both, size, other = (
             np.count_nonzero(part, axis=(0, 1)) for part in (subject & warped, subject, warped)
         )
@@ -271,9 +269,9 @@ class _Warped:
         covered &= np.count_nonzero(subject & valid, axis=(0, 1)) >= _MIN_VALID * size
         heights = np.flatnonzero(covered)
         dice, distance = (np.full(grid.shape[2], np.nan) for _ in range(2))
-        dice[heights + first[2]] = 2 * both[heights] / (size + other)[heights]
+        dice[heights + first] = 2 * both[heights] / (size + other)[heights]
         apart = _middles(subject[..., heights]) - _middles(warped[..., heights])
-        distance[heights + first[2]] = np.linalg.norm(apart * grid.spacing[:2], axis=-1)
+        distance[heights + first] = np.linalg.norm(apart * grid.spacing[:2], axis=-1)
         return cls(path, grid, np.flatnonzero(np.isfinite(dice)), dice, distance)
 
     def on(self, section: Section, template: Template) -> tuple[Section, Section]:

@@ -15,6 +15,8 @@ import nibabel as nb
 import numpy as np
 from scipy import ndimage
 
+from spinalprep.anatomy.voxels import filled_box
+
 POSITIVE = ('R', 'A', 'S')
 """Letter of the direction in which each coordinate grows."""
 
@@ -243,9 +245,13 @@ def level_ranges(levels: np.ndarray, grid: Grid) -> dict[int, tuple[float, float
         By rising level, outer faces of the slices included. Slices that two levels share,
         as where their border is oblique, are halved between them.
     """
-    boxes = enumerate(ndimage.find_objects(levels), start=1)
+    whole = filled_box(levels)
+    if whole[2].start == whole[2].stop:
+        return {}
+    boxes = enumerate(ndimage.find_objects(levels[whole]), start=1)
+    first, step = whole[2].start, float(grid.spacing[2])
     found = {
-        value: [(end - 0.5) * float(grid.spacing[2]) for end in (box[2].start, box[2].stop)]
+        value: [(first + end - 0.5) * step for end in (box[2].start, box[2].stop)]
         for value, box in boxes
         if box
     }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ _TILE_PX = 200
 _COLUMNS, _LINES = {'R': 66, 'L': 110}, {'dorsal': 24, 'ventral': 48}
 """Places (pixels) in the table of volumes."""
 
-_STYLES = {'dorsal': {'style': 'solid'}, 'ventral': {'style': (0, (1.5, 1.2))}}
+_STYLES = {'dorsal': 'solid', 'ventral': (0, (1.5, 1.2))}
 
 
 def rootlets_animation(
@@ -101,8 +102,7 @@ def rootlets_animation(
     ]
     scale_bar(panels[0][0], 10)
     levels = {
-        int(level): {kind: part == level for kind, part in parts.items()}
-        for level in np.unique(roots[roots > 0])
+        int(level): _Level.of(parts, int(level), grid) for level in np.unique(roots[roots > 0])
     }
     _all_levels(panels, levels, grid)
     tiles = _tiles(canvas, x_tiles, top, axial(volume, grid, 0))
@@ -110,7 +110,7 @@ def rootlets_animation(
     frames = [
         [
             *_bands(panels, level, expected, grid),
-            *_projections(panels, level, here, grid),
+            *_projections(panels, level, here),
             *_slices(tiles, level, here, volume, mask, grid, middle, window),
             *_words(canvas, x_counts, top, level, here, grid, middle),
         ]
@@ -120,6 +120,34 @@ def rootlets_animation(
     animation = Animation(canvas.figure, frames, SECONDS)
     animation.show(0)
     return animation
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """The rootlets of a level.
+
+    Attributes
+    ----------
+    parts : dict
+        ``dorsal`` and ``ventral``, in this order → mask; ndarray of bool, shape (r, a, s).
+    heights : ndarray of int
+        Slices that hold any.
+    shadows : list of list of Section
+        In the sagittal and in the coronal panel: projections of the parts.
+    """
+
+    parts: Mapping[str, np.ndarray]
+    heights: np.ndarray
+    shadows: list[list[Section]]
+
+    @classmethod
+    def of(cls, roots: Mapping[str, np.ndarray], level: int, grid: Grid) -> _Level:
+        parts = {kind: part == level for kind, part in roots.items()}
+        shadows = [
+            [projection(part, grid, across) for part in parts.values()] for across in range(2)
+        ]
+        heights = np.flatnonzero(sum(seen.pixels.any(axis=1) for seen in shadows[0]))
+        return cls(parts, heights, shadows)
 
 
 def _rows(inside: np.ndarray, grid: Grid) -> tuple[float, float]:
@@ -238,38 +266,32 @@ def _bands(panels, level: int, expected, grid: Grid) -> list:
     ]
 
 
-def _all_levels(panels, levels, grid: Grid) -> None:
+def _all_levels(panels, levels: Mapping[int, _Level], grid: Grid) -> None:
     """Every level thin, with its name beside: the frames put one forward."""
     colours = {level: level_colour(level) for level in levels}
-    parts = [(level, part) for level, here in levels.items() for part in here.values()]
     for axes, across in panels:
+        parts = [(level, part) for level, here in levels.items() for part in here.shadows[across]]
         outlines(
-            axes, [projection(part, grid, across) for _, part in parts],
-            [colours[level] for level, _ in parts], widths=[0.5] * len(parts),
+            axes, [part for _, part in parts], [colours[level] for level, _ in parts],
+            widths=[0.5] * len(parts),
         )  # fmt: skip
         look.names_beside(
             axes,
             [
-                (spinal_level_name(level), _heights(here).mean() * grid.spacing[2], colours[level])
+                (spinal_level_name(level), here.heights.mean() * grid.spacing[2], colours[level])
                 for level, here in levels.items()
             ],
         )
 
 
-def _heights(here: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Slices that hold a level."""
-    return np.flatnonzero(sum(part.any(axis=(0, 1)) for part in here.values()))
-
-
-def _projections(panels, level: int, here, grid: Grid) -> list:
+def _projections(panels, level: int, here: _Level) -> list:
     """A level in both projections."""
     drawn = [
-        outline(
-            axes, projection(part, grid, across), level_colour(level), width=2,
-            **_STYLES[kind],
+        outlines(
+            axes, here.shadows[across], [level_colour(level)] * 2, widths=[2] * 2,
+            styles=list(_STYLES.values()),
         )
         for axes, across in panels
-        for kind, part in here.items()
     ]  # fmt: skip
     return [line for line in drawn if line is not None]
 
@@ -288,41 +310,43 @@ def _tiles(canvas: Canvas, x: float, y: float, section: Section) -> list[Axes]:
     return tiles
 
 
-def _slices(tiles, level: int, here, volume, mask, grid: Grid, middle, window) -> list:
+def _slices(tiles, level: int, here: _Level, volume, mask, grid: Grid, middle, window) -> list:
     """Three slices of a level, from the head down."""
-    heights = _heights(here)
     columns, rows = around((0, 0), _TILE_MM)
     shown = []
     for axes, place in zip(tiles, (5 / 6, 1 / 2, 1 / 6), strict=True):
-        height = heights[int(len(heights) * place)]
+        height = here.heights[int(len(here.heights) * place)]
         centre = middle[height]
         section = axial(volume, grid, height).about(centre)
         shown.append(axes.add_image(image_of(axes, section, columns, rows, window)))
-        for part, colour, style in (
-            (mask, look.CORD, {}),
-            *(
-                (part, level_colour(level), {'width': 1.6} | _STYLES[kind])
-                for kind, part in here.items()
-            ),
-        ):
-            section = axial(part, grid, height).about(centre).within(columns, rows)
-            shown.append(outline(axes, section, colour, **style))
+        lines = outlines(
+            axes,
+            [
+                axial(part, grid, height).about(centre).within(columns, rows)
+                for part in (mask, *here.parts.values())
+            ],
+            [look.CORD, *[level_colour(level)] * 2],
+            widths=[look.LINE, *[1.6] * 2],
+            styles=['solid', *_STYLES.values()],
+        )
+        shown.append(lines)
     return [part for part in shown if part is not None]
 
 
-def _words(canvas: Canvas, x: float, y: float, level: int, here, grid: Grid, middle) -> list:
+def _words(
+    canvas: Canvas, x: float, y: float, level: int, here: _Level, grid: Grid, middle
+) -> list:
     """Name, volume on each side, dorsal and ventral, and height."""
     name, colour = spinal_level_name(level), level_colour(level)
     shown = [canvas.text(x, y + 24, name, size=34, weight='bold', color=colour)]
     right = (np.arange(grid.shape[0]) * grid.spacing[0])[:, None] > middle[:, 0]
     voxel = float(np.prod(grid.spacing))
-    for kind, part in here.items():
-        counts = part.sum(axis=1)
+    for kind, part in here.parts.items():
+        counts = np.count_nonzero(part, axis=1)
         for side, there in (('R', right), ('L', ~right)):
             volume = f'{counts[there].sum() * voxel:.0f}'
             shown.append(canvas.text(x + _COLUMNS[side], y + 74 + _LINES[kind], volume))
-    heights = _heights(here)
-    extent = (heights[-1] - heights[0] + 1) * grid.spacing[2]
+    extent = (here.heights[-1] - here.heights[0] + 1) * grid.spacing[2]
     shown.append(canvas.text(x, y + 172, f'{extent:.0f} mm high'))
     return shown
 

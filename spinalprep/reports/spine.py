@@ -77,7 +77,8 @@ def spine_figure(
         for axis in range(2)
     ]
     window = look.window_near(volume, grid.spacing, middle, 30.0)
-    through_discs = _through_bodies(spine, grid, middle)
+    centres = {} if spine is None else _centres(spine)
+    through_discs = _through_bodies(centres, grid, middle)
 
     scale = min(720 / grid.size_mm[2], 5.0, 620 / (grid.size_mm[0] + grid.size_mm[1]))
     top, left, height = 70, 90, grid.size_mm[2] * scale
@@ -106,8 +107,8 @@ def spine_figure(
     _points(side, points, used, axis=1)
     _points(front, points, used, axis=0)
     _order_errors(side, {v: float(point[2]) for v, point in points.items()}, disc_name)
-    if spine is not None:
-        _order_errors(side, _heights(spine, grid, VERTEBRAE), VERTEBRAE.__getitem__)
+    heights = {v: float(centres[v][2] * grid.spacing[2]) for v in centres.keys() & VERTEBRAE}
+    _order_errors(side, heights, VERTEBRAE.__getitem__)
     scale_bar(side, 20)
     canvas.text(left, top - 12, 'sagittal, along the cord', color=look.FAINT)
     canvas.text(x_coronal, top - 12, 'coronal, vertebrae', color=look.FAINT)
@@ -120,15 +121,23 @@ def _inside(point: np.ndarray, grid: Grid) -> bool:
     return bool((point > -grid.spacing / 2).all() and (point < grid.size_mm).all())
 
 
-def _through_bodies(spine: np.ndarray | None, grid: Grid, middle: np.ndarray) -> np.ndarray:
+def _centres(spine: np.ndarray) -> dict[int, np.ndarray]:
+    """Middle (voxels) of each label."""
+    voxels = np.argwhere(spine > 0)
+    labels = spine[tuple(voxels.T)]
+    counts = np.bincount(labels)
+    sums = np.stack([np.bincount(labels, line) for line in voxels.T], axis=-1)
+    return {int(value): sums[value] / counts[value] for value in np.flatnonzero(counts)}
+
+
+def _through_bodies(
+    centres_of: Mapping[int, np.ndarray], grid: Grid, middle: np.ndarray
+) -> np.ndarray:
     """Course of the sheet through the discs' middles; through the cord where there are none."""
-    if spine is None:
+    discs = centres_of.keys() & DISC_POINT_OF_MAP
+    if not discs:
         return middle
-    found = np.argwhere(np.isin(spine, list(DISC_POINT_OF_MAP)))
-    if len(found) < 5:
-        return middle
-    values = spine[tuple(found.T)]
-    centres = np.array([found[values == v].mean(axis=0) for v in np.unique(values)])
+    centres = np.array([centres_of[disc] for disc in discs])
     centres = centres[np.argsort(centres[:, 2])] * grid.spacing
     heights = np.arange(grid.shape[2]) * grid.spacing[2]
     moved = middle.copy()
@@ -152,13 +161,12 @@ def map_colour(value: int):
 def _labels(axes: Axes, sheet: Section) -> None:
     """Outline of each vertebra, disc, and of the canal with the cord in it."""
     values = [int(value) for value in np.unique(sheet.pixels) if value > CANAL]
-    outlines(
-        axes, [sheet.like(sheet.pixels == value) for value in values],
-        [map_colour(value) for value in values],
-        widths=[1.6 if value in DISC_POINT_OF_MAP else 1.0 for value in values],
-    )  # fmt: skip
     inside = (sheet.pixels == CORD) | (sheet.pixels == CANAL)
-    outline(axes, sheet.like(inside), look.CANAL)
+    outlines(
+        axes, [sheet.like(there) for there in (*(sheet.pixels == v for v in values), inside)],
+        [*map(map_colour, values), look.CANAL],
+        widths=[*(1.6 if v in DISC_POINT_OF_MAP else 1.0 for v in values), look.LINE],
+    )  # fmt: skip
 
 
 def _names(axes: Axes, sheet: Section) -> None:
@@ -183,14 +191,6 @@ def _points(axes: Axes, points: Mapping[int, np.ndarray], used: Collection[int],
     ):
         shown = np.array([points[value] for value in values]).reshape(-1, 3)
         axes.plot(shown[:, axis], shown[:, 2], ls='none', zorder=5, **style)
-
-
-def _heights(spine: np.ndarray, grid: Grid, values: Collection[int]) -> dict[int, float]:
-    """Height (mm) of the middle of each label among `values`."""
-    _, _, layers = np.nonzero(spine)
-    labels = spine[spine > 0]
-    present = [int(value) for value in np.unique(labels) if value in values]
-    return {v: float(layers[labels == v].mean() * grid.spacing[2]) for v in present}
 
 
 def _order_errors(axes: Axes, heights: dict[int, float], name: Callable[[int], str]) -> None:

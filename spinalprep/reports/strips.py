@@ -58,7 +58,6 @@ def _bands(axes: Axes, ranges: Mapping[int, tuple[float, float]], colours: Seque
     bands = PolyCollection(
         corners, facecolors=colours, linewidths=0, transform=axes.get_yaxis_transform()
     )
-    bands.set_clip_path(axes.patch)
     axes.add_artist(bands)
 
 

@@ -41,7 +41,8 @@ def panels(figure):
             sides = {}
             for text in axes.texts:
                 if text.get_text() in tuple('RLAPSI') and text.get_weight() == 'bold':
-                    sides[tuple(text.xy)] = text.get_text()
+                    # at the edge, give or take the letter's own size
+                    sides[tuple(np.rint(2 * np.array(text.get_position())) / 2)] = text.get_text()
             found.append((axes, sides))
     return found
 
