@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -82,6 +83,46 @@ def side_by_side(
                 yield from _hear(connection, running, heard)
     finally:
         _end([item.process for item in running.values()])
+
+
+@contextmanager
+def beside(work: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
+    """Do something in a process of its own while we do something else.
+
+    Parameters
+    ----------
+    work : callable
+
+    Yields
+    ------
+    callable
+        Waits until it is done; returns its result, or raises its error, or `WorkerKilled`. What
+        is not done when the block ends is ended.
+    """
+    context = process_context()
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(theirs, lambda *_: work(), None, 1))
+    process.start()
+    theirs.close()
+
+    def result() -> Any:
+        try:
+            _, content = ours.recv()
+        except EOFError:
+            process.join()
+            raise WorkerKilled(
+                f'a process ended without a word (exit code {process.exitcode}), probably because '
+                'memory ran out. Give it more, and the same command again'
+            ) from None
+        if isinstance(content, BaseException):
+            raise content
+        return content
+
+    try:
+        yield result
+    finally:
+        _end([process])
+        ours.close()
 
 
 def _hear(

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from spinalprep.errors import WorkerKilled
-from spinalprep.sidebyside import side_by_side
+from spinalprep.errors import UsageError, WorkerKilled
+from spinalprep.sidebyside import beside, side_by_side
 
 
 def run(tasks, work, nprocs=4, at_once=2):
@@ -110,3 +110,46 @@ def test_an_interruption_ends_all_of_them_after_they_cleaned_up(tmp_path):
         run(['first', 'second'], work)
     assert time.monotonic() - start < 20
     assert (tmp_path / 'cleaned').exists()
+
+
+def test_beside_us_something_is_done_meanwhile(tmp_path):
+    ours = tmp_path / 'ours'
+
+    def work():
+        while not ours.exists():
+            time.sleep(0.01)
+        return os.getpid()
+
+    with beside(work) as result:
+        ours.touch()
+        assert result() != os.getpid()
+
+
+def test_beside_us_what_is_raised_is_raised_here():
+    def work():
+        raise UsageError('no such folder')
+
+    with beside(work) as result, pytest.raises(UsageError, match='no such folder'):
+        result()
+
+
+def test_beside_us_what_is_killed_is_told():
+    with (
+        beside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as result,
+        pytest.raises(WorkerKilled, match=r'exit code -9.*memory'),
+    ):
+        result()
+
+
+def test_beside_us_nothing_goes_on_when_we_do_not_wait_for_it(tmp_path):
+    number = tmp_path / 'pid'
+
+    def work():
+        number.write_text(str(os.getpid()))
+        time.sleep(600)
+
+    with beside(work):
+        while not (number.exists() and number.read_text()):
+            time.sleep(0.01)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(number.read_text()), 0)

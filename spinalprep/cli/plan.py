@@ -54,6 +54,8 @@ class Choice:
     datasets: tuple[tuple[Source, tuple[Target, ...]], ...]
     problems: tuple[str, ...]
     """What was asked for and can't be run, each in words."""
+    unused: tuple[Path, ...]
+    """Folders that were named and give no file for any image."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     filters = by_options(arguments.acq, arguments.run)
     if arguments.bids_filter_file:
         filters += read_filters(arguments.bids_filter_file)
-    chosen, told = [], list(problems)
+    chosen, told, unused = [], list(problems), []
     for source in (_with_given(source, arguments, policy) for source in found):
         try:
             targets = _select(source, policy, reviews, filters)
@@ -144,15 +146,10 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
         else:
             chosen.append((source, targets))
             told += _absent(source, targets)
-            for folder in _unused(source.given, arguments, targets):
-                print(
-                    f'spinalprep: {folder}: none of its files is used for any image selected. Are '
-                    'its folders and their names as expected?',
-                    file=sys.stderr,
-                )
+            unused += _unused(source.given, arguments, targets)
     if not chosen:
         raise NothingToRunError('\n'.join(told) or 'no dataset to run')
-    return Choice(policy, tuple(chosen), tuple(told))
+    return Choice(policy, tuple(chosen), tuple(told), tuple(unused))
 
 
 def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
@@ -234,6 +231,12 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
     ToolboxError
         If SCT, its models or the template can't serve.
     """
+    for folder in choice.unused:
+        print(
+            f'spinalprep: {folder}: none of its files is used for any image selected. Are '
+            'its folders and their names as expected?',
+            file=sys.stderr,
+        )
     policy, toolbox = _find_toolbox(arguments, choice.policy)
     preflight(policy, toolbox, _first(choice))
     granted = resources(arguments)
