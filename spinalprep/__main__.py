@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m spinalprep``."""
 
-import sys
-
-from spinalprep.cli.main import main
+from spinalprep.cli.main import program
 
 if __name__ == '__main__':
-    sys.exit(main())
+    program()

@@ -13,7 +13,7 @@ import math
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -133,6 +133,7 @@ def run_graph(
         Even where Nipype took it for one more node that failed.
     """
     from spinalprep.hashing import remembered_hashes
+    from spinalprep.images import remembered_images
     from spinalprep.interfaces.sct import forget_failed
     from spinalprep.plugins.choice import make_plugin
 
@@ -160,7 +161,9 @@ def run_graph(
             'preload': modules_of_nodes(),
         }  # fmt: skip
     error = None
-    with _logging_to(log), remembered_hashes(), _ending_workers():
+    # nodes that have processes of their own would each keep what none reads twice
+    keeping = remembered_images() if plugin == 'linear' else nullcontext()
+    with _logging_to(log), remembered_hashes(), keeping, _ending_workers():
         try:
             workflow.run(plugin=make_plugin(plugin, arguments))
         except Exception as raised:  # noqa: BLE001 - any node's error comes here; it is judged

@@ -31,8 +31,8 @@ LAYERS = (
     ('bounds',),
     ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
-    ('sidebyside',),
-    ('data', 'atomic', 'errors', 'geometry', 'hashing', 'locks', 'machine', 'processes'),
+    ('sidebyside', 'hashing', 'images'),
+    ('data', 'atomic', 'errors', 'filestate', 'geometry', 'locks', 'machine', 'processes'),
 )
 """Rooms from top to bottom; each may import from its own row and those below."""
 

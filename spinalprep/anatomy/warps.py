@@ -24,6 +24,7 @@ import numpy as np
 from scipy import ndimage
 
 from spinalprep.anatomy.voxels import filled_box, filled_voxels
+from spinalprep.images import read_image
 
 INVALID = 1e4
 """A component of this size (mm) or more says that no displacement is defined."""
@@ -110,7 +111,7 @@ class DisplacementField:
             If it is no displacement field; the message names what was found.
         """
         try:
-            image = nb.load(path)
+            image = read_image(path)
         except nb.filebasedimages.ImageFileError as error:
             raise ValueError(f'{path} is not a displacement field: {error}') from error
         intent = int(image.header['intent_code']) if isinstance(image, nb.Nifti1Pair) else None

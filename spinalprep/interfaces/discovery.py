@@ -15,6 +15,7 @@ from nipype.interfaces.base import (
 )
 
 from spinalprep.errors import CordReferenceRejected, InputImageError
+from spinalprep.images import read_image
 
 
 class _ConformInputSpec(BaseInterfaceInputSpec):
@@ -108,12 +109,11 @@ class FieldOfView(SimpleInterface):
     output_spec = _FieldOfViewOutputSpec
 
     def _run_interface(self, runtime):
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.coverage import cord_coverage, crop_box
 
-        image = nb.load(self.inputs.cord_file)
+        image = read_image(self.inputs.cord_file)
         cord = np.asanyarray(image.dataobj) > 0.5
         coverage = cord_coverage(cord, image.affine)
         wanted = self.inputs.min_z_slices

@@ -16,6 +16,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from spinalprep.images import read_image
+
 
 class _NumbersOutputSpec(TraitedSpec):
     numbers = traits.Dict(desc='value of each number, None where it can not be had')
@@ -44,9 +46,7 @@ class _Numbers(SimpleInterface):
         return runtime
 
     def _image(self, name: str):
-        import nibabel as nb
-
-        return nb.load(getattr(self.inputs, name))
+        return read_image(getattr(self.inputs, name))
 
     def _values(self, name: str):
         """Array of a file; None where it is not there."""

@@ -16,6 +16,7 @@ from nipype.interfaces.base import (
 )
 
 from spinalprep.errors import InputImageError, SCTOutputError
+from spinalprep.images import read_image
 from spinalprep.interfaces.conditional import (
     Conditional,
     ConditionalInputSpec,
@@ -47,7 +48,7 @@ class SplitSpineMap(Conditional, SimpleInterface):
         from spinalprep.anatomy.grids import labels_like
         from spinalprep.anatomy.labels import CORD, canal_of_map, vertebrae_of_map
 
-        image = nb.load(self.inputs.labels_file)
+        image = read_image(self.inputs.labels_file)
         labels = np.asanyarray(image.dataobj)
         parts = {
             'cord_file': labels == CORD,
@@ -76,10 +77,9 @@ class NumberedDiscs(Conditional, SimpleInterface):
     _needs = ('discs_file',)
 
     def _run_eligible(self, runtime):
-        import nibabel as nb
         import numpy as np
 
-        if not np.asanyarray(nb.load(self.inputs.discs_file).dataobj).any():
+        if not np.asanyarray(read_image(self.inputs.discs_file).dataobj).any():
             self._no_result = 'no disc could be numbered'
             return runtime
         self._results['out_file'] = self.inputs.discs_file
@@ -108,7 +108,7 @@ class DiscPoints(Conditional, SimpleInterface):
         from spinalprep.anatomy.grids import labels_like
         from spinalprep.anatomy.labels import disc_points_of_map
 
-        image = nb.load(self.inputs.labels_file)
+        image = read_image(self.inputs.labels_file)
         points = disc_points_of_map(np.asanyarray(image.dataobj), image.affine)
         self._results['out_file'] = str(Path(runtime.cwd) / 'discs.nii.gz')
         nb.save(labels_like(points, image), self._results['out_file'])
@@ -139,7 +139,7 @@ class DiscAtHeight(SimpleInterface):
         from spinalprep.anatomy.centerline import point_at_height
         from spinalprep.anatomy.grids import labels_like
 
-        cord, reference = nb.load(self.inputs.cord_file), nb.load(self.inputs.reference)
+        cord, reference = read_image(self.inputs.cord_file), read_image(self.inputs.reference)
         point = point_at_height(np.asanyarray(cord.dataobj), cord.affine, self.inputs.height)
         labels = np.zeros(reference.shape[:3], np.uint8)
         if point is not None:
@@ -187,7 +187,7 @@ class FillDiscGaps(Conditional, SimpleInterface):
         from spinalprep.anatomy.labels import disc_name, label_points, whole
         from spinalprep.anatomy.landmarks import fill_gaps
 
-        image, cord = nb.load(self.inputs.discs_file), nb.load(self.inputs.cord_file)
+        image, cord = read_image(self.inputs.discs_file), read_image(self.inputs.cord_file)
         labels = whole(np.asanyarray(image.dataobj))
         centerline = Centerline.from_mask(np.asanyarray(cord.dataobj) > 0.5, cord.affine)
         filled = fill_gaps(label_points(labels, image.affine), centerline)
@@ -216,7 +216,6 @@ class CheckCord(SimpleInterface):
     output_spec = _CheckCordOutputSpec
 
     def _run_interface(self, runtime):
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.coverage import cord_coverage
@@ -225,7 +224,7 @@ class CheckCord(SimpleInterface):
             reason = self.inputs.reason
             why = '; '.join(reason) if isdefined(reason) else 'nothing made one'
             raise SCTOutputError(f'there is no cord mask: {why}')
-        image = nb.load(self.inputs.in_file)
+        image = read_image(self.inputs.in_file)
         coverage = cord_coverage(np.asanyarray(image.dataobj) > 0.5, image.affine)
         if coverage.slices < 5:
             raise SCTOutputError(
@@ -257,7 +256,6 @@ class SummariseAnatomy(SimpleInterface):
     output_spec = _SummariseAnatomyOutputSpec
 
     def _run_interface(self, runtime):
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.coverage import cord_coverage
@@ -269,7 +267,7 @@ class SummariseAnatomy(SimpleInterface):
             write_slice_table,
         )
 
-        cord = nb.load(self.inputs.cord_file)
+        cord = read_image(self.inputs.cord_file)
         mask = np.asanyarray(cord.dataobj)
         rows = read_slice_table(self.inputs.csv_file)
         self._results['csa_per_slice'] = str(Path(runtime.cwd) / 'csa_per_slice.tsv')
@@ -286,7 +284,7 @@ class SummariseAnatomy(SimpleInterface):
             'discs': None,
         }
         if isdefined(self.inputs.canal_file):
-            canal = nb.load(self.inputs.canal_file)
+            canal = read_image(self.inputs.canal_file)
             metrics['canal_volume_mm3'] = round(
                 volume_mm3(np.asanyarray(canal.dataobj) > 0, canal.affine), 2
             )
@@ -295,16 +293,15 @@ class SummariseAnatomy(SimpleInterface):
 
     def _found(self) -> dict:
         """Vertebrae and discs by name, in anatomical order."""
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.labels import VERTEBRAE, disc_name, names_in_order
 
         found = {}
         if isdefined(self.inputs.labels_file):
-            labels = np.asanyarray(nb.load(self.inputs.labels_file).dataobj)
+            labels = np.asanyarray(read_image(self.inputs.labels_file).dataobj)
             found['vertebrae'] = names_in_order(labels, VERTEBRAE)
         if isdefined(self.inputs.disc_file):
-            discs = np.unique(np.asanyarray(nb.load(self.inputs.disc_file).dataobj))
+            discs = np.unique(np.asanyarray(read_image(self.inputs.disc_file).dataobj))
             found['discs'] = [disc_name(int(value)) for value in discs if value > 0]
         return found

@@ -17,6 +17,7 @@ from nipype.interfaces.base import (
 )
 
 from spinalprep.errors import SpinalprepError
+from spinalprep.images import read_image
 from spinalprep.interfaces.conditional import (
     Conditional,
     ConditionalInputSpec,
@@ -110,12 +111,12 @@ class SelectLandmarks(Conditional, SimpleInterface):
             select_rootlets,
         )
 
-        image = nb.load(self.inputs.labels_file)
+        image = read_image(self.inputs.labels_file)
         labels = whole(np.asanyarray(image.dataobj))
-        cord = nb.load(self.inputs.cord_file)
+        cord = read_image(self.inputs.cord_file)
         centerline = Centerline.from_mask(np.asanyarray(cord.dataobj) > 0.5, cord.affine)
         end_mm = np.linalg.norm(cord.affine[:3, superior_axis(cord.affine)[0]]) / 2
-        known = whole(np.asanyarray(nb.load(self.inputs.template_file).dataobj))
+        known = whole(np.asanyarray(read_image(self.inputs.template_file).dataobj))
         values = {int(value) for value in np.unique(known[known > 0])}
         points = label_points(labels, image.affine)
         if self.inputs.kind == 'disc':
@@ -189,7 +190,7 @@ class AssessPath(Conditional, SimpleInterface):
         to_template = DisplacementField.load(inputs.warp_anat2template)
         levels = None
         if isdefined(inputs.levels_file):
-            levels = np.asanyarray(nb.load(inputs.levels_file).dataobj).astype(int)
+            levels = np.asanyarray(read_image(inputs.levels_file).dataobj).astype(int)
         subject = _cord_space(inputs.cord_file, inputs.landmarks_file)
         template = _cord_space(inputs.template_cord, inputs.template_landmarks)
         evidence = assess_path(
@@ -215,13 +216,12 @@ class AssessPath(Conditional, SimpleInterface):
 
 
 def _cord_space(cord_file: str, landmarks_file: str):
-    import nibabel as nb
     import numpy as np
 
     from spinalprep.anatomy.evidence import CordSpace
     from spinalprep.anatomy.labels import label_points, whole
 
-    cord, landmarks = nb.load(cord_file), nb.load(landmarks_file)
+    cord, landmarks = read_image(cord_file), read_image(landmarks_file)
     points = label_points(whole(np.asanyarray(landmarks.dataobj)), landmarks.affine)
     return CordSpace.of(np.asanyarray(cord.dataobj), cord.affine, points)
 

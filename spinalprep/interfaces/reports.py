@@ -18,6 +18,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from spinalprep.images import read_image
 from spinalprep.products import PATHS
 
 
@@ -65,7 +66,6 @@ class _Figure(SimpleInterface):
 
     def _values(self, name: str, labels: bool = False):
         """Array of a file, None where it is not there; whole numbers for labels."""
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.labels import whole
@@ -73,7 +73,7 @@ class _Figure(SimpleInterface):
         path = getattr(self.inputs, name)
         if not isdefined(path):
             return None
-        data = np.asanyarray(nb.load(path).dataobj)
+        data = np.asanyarray(read_image(path).dataobj)
         if not labels:
             return data
         return whole(data).astype(np.int16, copy=False)

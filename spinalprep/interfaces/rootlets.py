@@ -12,6 +12,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from spinalprep.images import read_image
+
 
 class _RootletEligibilityInputSpec(BaseInterfaceInputSpec):
     cord_file = File(exists=True, mandatory=True, desc='cord mask')
@@ -32,16 +34,15 @@ class RootletEligibility(SimpleInterface):
     output_spec = _RootletEligibilityOutputSpec
 
     def _run_interface(self, runtime):
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.coverage import cord_coverage, rootlets_reason
 
-        cord = nb.load(self.inputs.cord_file)
+        cord = read_image(self.inputs.cord_file)
         length = cord_coverage(np.asanyarray(cord.dataobj) > 0.5, cord.affine).length_mm
         levels = None
         if isdefined(self.inputs.levels_file):
-            labels = np.asanyarray(nb.load(self.inputs.levels_file).dataobj)
+            labels = np.asanyarray(read_image(self.inputs.levels_file).dataobj)
             levels = {int(value) for value in np.unique(labels) if value > 0}
         reason = rootlets_reason(
             length,

@@ -17,6 +17,7 @@ from nipype.interfaces.base import (
 )
 
 from spinalprep.anatomy.labels import HORNS
+from spinalprep.images import read_image
 
 HORN_VALUES = {f'horn_{"_".join(name.split()[:2])}': value for value, name in HORNS.items()}
 """Product of each horn → its value in ``horns_dseg``."""
@@ -102,13 +103,12 @@ class KeepCovered(SimpleInterface):
     output_spec = _KeepCoveredOutputSpec
 
     def _run_interface(self, runtime):
-        import nibabel as nb
         import numpy as np
 
         from spinalprep.anatomy.template_maps import covered_region, horn_labels
 
         self._folder, self._why = Path(runtime.cwd), {}
-        self._valid = nb.load(self.inputs.valid_file)
+        self._valid = read_image(self.inputs.valid_file)
         region = covered_region(
             np.asanyarray(self._valid.dataobj) > 0, self._valid.affine, self.inputs.covered_slices
         )
@@ -131,14 +131,13 @@ class KeepCovered(SimpleInterface):
 
     def _keep(self, name: str, region):
         """A map inside the region, saved; None where nothing is left of it."""
-        import nibabel as nb
         import numpy as np
 
         path = getattr(self.inputs, name)
         if not isdefined(path):
             self._why[name] = '; '.join(getattr(self.inputs, f'{name}_no_result'))
             return None
-        data = np.asanyarray(nb.load(path).dataobj)
+        data = np.asanyarray(read_image(path).dataobj)
         kept = np.where(region, data, 0)
         if name in HORN_VALUES:  # interpolation rounds: 1.0000001 is no share
             return self._save(name, kept.clip(0, 1).astype(np.float32))

@@ -4,10 +4,10 @@
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from nipype.interfaces.base import File, isdefined, traits
 
+from spinalprep.images import read_image
 from spinalprep.interfaces.sct.base import SCTCommand, SCTInputSpec, SCTOutputSpec, one_of
 from spinalprep.interfaces.sct.outputs import check_image, split_name
 from spinalprep.interfaces.sct.template import TemplateCommand, TemplateInputSpec
@@ -108,7 +108,7 @@ class LabelUtils(SCTCommand):
         inputs = self.inputs
         labels = set(inputs.keep) if isdefined(inputs.keep) else None
         path = check_image(Path(self._output('out_file')), like=inputs.in_file, labels=labels)
-        values = np.unique(np.asanyarray(nib.load(path).dataobj))
+        values = np.unique(np.asanyarray(read_image(path).dataobj))
         return {'out_file': path, 'values': [int(value) for value in values if value]}
 
 

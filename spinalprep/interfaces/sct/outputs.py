@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from spinalprep.errors import InputImageError
+from spinalprep.images import read_image
 
 AFFINE_TOLERANCE_MM = 1e-3
 """SCT's own tolerance between grids."""
@@ -43,7 +44,7 @@ def load_image(path: Path) -> tuple[nib.spatialimages.SpatialImage, np.ndarray]:
     if not path.is_file():
         raise BadOutput(f'did not write {path}')
     try:
-        image = nib.load(path)
+        image = read_image(path)
         return image, np.asanyarray(image.dataobj)
     except (
         nib.filebasedimages.ImageFileError,

@@ -4,10 +4,10 @@
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from nipype.interfaces.base import Directory, File, InputMultiPath, isdefined, traits
 
+from spinalprep.images import read_image
 from spinalprep.interfaces.sct.base import SCTCommand, SCTInputSpec, SCTOutputSpec
 from spinalprep.interfaces.sct.outputs import BadOutput, check_image, check_warp
 from spinalprep.interfaces.sct.template import TemplateCommand, TemplateInputSpec
@@ -86,7 +86,7 @@ class ApplyTransfo(SCTCommand):
         inputs = self.inputs
         labels = None
         if inputs.interpolation in ('nn', 'label'):
-            labels = set(np.unique(np.asanyarray(nib.load(inputs.in_file).dataobj)).tolist())
+            labels = set(np.unique(np.asanyarray(read_image(inputs.in_file).dataobj)).tolist())
         path = check_image(
             Path(self._output('out_file')),
             like=None if isdefined(inputs.crop) and inputs.crop else inputs.dest_file,
