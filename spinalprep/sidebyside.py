@@ -114,6 +114,7 @@ def beside(work: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
                 f'a process ended without a word (exit code {process.exitcode}), probably because '
                 'memory ran out. Give it more, and the same command again'
             ) from None
+        process.join()
         if isinstance(content, BaseException):
             raise content
         return content
@@ -121,7 +122,8 @@ def beside(work: Callable[[], Any]) -> Iterator[Callable[[], Any]]:
     try:
         yield result
     finally:
-        _end([process])
+        if process.is_alive():
+            _end([process])
         ours.close()
 
 
