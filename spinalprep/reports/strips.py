@@ -78,7 +78,7 @@ def level_bar(
     _bands(axes, ranges, [level_colour(level) for level in ranges])
     for level, (low, high) in ranges.items():
         inside = np.clip([low, high], *rows)
-        if np.ptp(inside) * height / np.ptp(rows) >= 13:
+        if np.ptp(inside) * height / np.ptp(rows) >= 15:
             axes.text(
                 0.5, inside.mean(), names[level], size=SMALL, color='black', weight='bold',
                 ha='center', va='center',

@@ -159,6 +159,7 @@ def test_environment(tmp_path, node, monkeypatch):
     monkeypatch.setenv('SCT_USE_GPU', '0')
     monkeypatch.setenv('PYTHONPATH', '/somewhere')
     monkeypatch.setenv('KEPT', 'yes')
+    monkeypatch.setenv('MALLOC_TOP_PAD_', '1')
     toolbox = fake_sct(tmp_path / 'sct', {'sct_version': ENVIRONMENT})
     sct.Version(toolbox=toolbox, num_threads=3).run(cwd=node)
     seen = json.loads((node / 'environment.json').read_text())
@@ -170,6 +171,8 @@ def test_environment(tmp_path, node, monkeypatch):
     assert seen['SCT_PROGRESS_BAR'] == 'off'
     assert seen['MPLBACKEND'] == 'Agg'
     assert seen['KEPT'] == 'yes'
+    assert int(seen['MALLOC_TRIM_THRESHOLD_']) > 2**27, 'memory that was freed is used again'
+    assert seen['MALLOC_TOP_PAD_'] == '1', "the user's own word counts"
     # Its presence alone, with any value, switches the GPU on.
     assert 'SCT_USE_GPU' not in seen
     assert 'PYTHONPATH' not in seen
