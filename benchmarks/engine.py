@@ -122,6 +122,7 @@ def measure_wall(world: Path, numbers: list[int], repeats: int) -> Iterator[Row]
 
 def measure_engine(world: Path, plugins: list[str], repeats: int) -> Iterator[Row]:
     """Time in which no command is at work, by plugin."""
+    prepare(world, 1)
     for plugin in plugins:
         times = []
         for _ in range(repeats):
@@ -145,17 +146,23 @@ def measure_rerun(world: Path, repeats: int, number: int = 20) -> Iterator[Row]:
 
 def run(world: Path, out: Path, number: int, *options: str) -> None:
     """``spinalprep run`` of the first subjects."""
-    labels = [f'{label:02d}' for label in range(1, number + 1)]
-    for label in labels:
-        phantom(world, label)
-    if not (world / 'template').is_dir():
-        write_template(world / 'template')
+    labels = prepare(world, number)
     argv = [
         sys.executable, '-m', 'spinalprep', 'run', STEP, '--bids-dir', 'ds', '--out', str(out),
         '--sct', 'embedded', '--template', 'template', '--nprocs', PROCESSORS,
         '--omp-nthreads', '1', '--participant-label', *labels, *options,
     ]  # fmt: skip
     check(argv, world)
+
+
+def prepare(world: Path, number: int) -> list[str]:
+    """Make the images of the first subjects, and the template, once; return the labels."""
+    labels = [f'{label:02d}' for label in range(1, number + 1)]
+    for label in labels:
+        phantom(world, label)
+    if not (world / 'template').is_dir():
+        write_template(world / 'template')
+    return labels
 
 
 def check(argv: list[str], folder: Path) -> None:
