@@ -31,8 +31,7 @@ MISSING = [
 PATIENCE_S = 600
 """Longer than anything takes that comes at all, also on a busy machine."""
 
-RUNS, WAITS = ('RUNNING',), ('PENDING',)
-LIVES = ('PENDING', 'CONFIGURING', 'RUNNING')
+RUNS, WAITS = 'RUNNING', 'PENDING'
 
 
 class Job(NamedTuple):
@@ -64,19 +63,26 @@ class Cluster:
             timeout=60,
         ).stdout  # fmt: skip
 
-    def jobs(self, name: str = '', states: tuple[str, ...] = LIVES, folder: str = '') -> list[Job]:
-        """Jobs in some state whose names begin, and whose folders' paths go on, in some way."""
-        told = self.answer('squeue', '--noheader', '--array', '--format=%A|%i|%T|%j|%Z|%N')
+    def jobs(self, name: str = '', state: str = '', folder: str = '') -> list[Job]:
+        """Jobs that have not ended, whose names begin and whose folders' paths go on in some way.
+
+        Without a state, those in any: some last a moment, as while a job is told of its time.
+        """
+        told = self.answer(
+            'squeue', '--noheader', '--states=all', '--array', '--format=%A|%i|%T|%j|%Z|%N'
+        )
         found = [Job(*line.split('|')) for line in told.splitlines()]
         return [
             job for job in found
-            if job.state in states and job.name.startswith(name) and folder in job.folder
+            if job.state not in slurm_queue.ENDED and state in ('', job.state)
+            and job.name.startswith(name) and folder in job.folder
         ]  # fmt: skip
 
-    def wait_for(self, *what: str, states: tuple[str, ...] = RUNS, **more: str) -> Job:
+    def wait_for(self, name: str = '', state: str = RUNS, folder: str = '') -> Job:
         """The first job of some kind, as soon as there is one."""
-        wait_until(lambda: self.jobs(*what, states=states, **more))
-        return self.jobs(*what, states=states, **more)[0]
+        found: list[Job] = []
+        wait_until(lambda: found.extend(self.jobs(name, state, folder)) or found)
+        return found[0]
 
     def wait_for_the_end(self) -> None:
         """Return when no job is left."""

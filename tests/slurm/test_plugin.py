@@ -106,7 +106,7 @@ def test_cancelled_while_it_waited_it_does_not_pass_for_its_older_result(cluster
     first.plugin_args = {'sbatch_args': '--hold'}
 
     def happens():
-        cluster.answer('scancel', cluster.wait_for('b1', states=WAITS).number)
+        cluster.answer('scancel', cluster.wait_for('b1', state=WAITS).number)
 
     assert 'ended as CANCELLED: somebody' in lose_b(graph, tmp_path, happens)
     first.plugin_args = {}

@@ -94,7 +94,7 @@ def test_what_an_array_loses_the_next_one_finishes(cluster, world, whole, monkey
     (lost,) = (job for job in cluster.jobs() if job.task == f'{array}_2')
     cluster.cut_power(lost.node)
     try:
-        wait_until(lambda: [job for job in cluster.jobs(states=WAITS) if job.task == lost.task])
+        wait_until(lambda: [job for job in cluster.jobs(state=WAITS) if job.task == lost.task])
         assert ': its run was killed' in status(world, 'array')['sub-03']
     finally:
         cluster.control('node-start', lost.node)
