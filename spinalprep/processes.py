@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
+from time import monotonic
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -28,6 +29,10 @@ WHY = {
     signal.SIGUSR1: 'interrupted: the time of its job is nearly over',
 }
 """Signals that ask us to end → why, in words."""
+
+REPEATED_S = 5.0
+"""Seconds in which a cluster's signal is the one before, said twice: Slurm tells every process of
+a job, and the shell of the job passes on what it was told."""
 
 
 def die_with_parent() -> None:
@@ -106,8 +111,9 @@ def await_end(process: subprocess.Popen, timeout: float | None) -> None:
 def interruptible(*, once: bool = False) -> Iterator[None]:
     """Treat a cluster's ways to end us as the user's: all raise KeyboardInterrupt, saying why.
 
-    What was started can then be cleaned up. Processes that are forked within inherit this;
-    they end at once and in silence, and with them the commands that they watch.
+    What was started can then be cleaned up, which a signal said twice does not disturb; a second
+    Ctrl-C does. Processes that are forked within inherit this; they end at once and in silence,
+    and with them the commands that they watch.
 
     Parameters
     ----------
@@ -115,13 +121,15 @@ def interruptible(*, once: bool = False) -> Iterator[None]:
         Ignore what comes after the first signal: cleaning up goes on.
     """
     owner = os.getpid()
-    told: list[int] = []
+    told: list[float] = []
 
     def interrupt(number: int, frame: object) -> None:
         if os.getpid() != owner:
             os._exit(128 + number)
-        if not (once and told):
-            told.append(number)
+        now = monotonic()
+        repeated = number != signal.SIGINT and told and now - told[-1] < REPEATED_S
+        if not (repeated or (once and told)):
+            told.append(now)
             raise KeyboardInterrupt(WHY[signal.Signals(number)])
 
     previous = [signal.signal(number, interrupt) for number in WHY]

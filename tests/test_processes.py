@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for the end of a process, on systems that tell it and on those that don't."""
+"""Ends of processes: awaited, on systems that tell them and on those that don't; asked for."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from spinalprep.processes import await_end
+from spinalprep import processes
+from spinalprep.processes import await_end, interruptible
 
 
 @pytest.fixture(params=['told', 'asked for'])
@@ -38,3 +40,26 @@ def test_a_process_that_goes_on_is_told_and_left_alone():
     finally:
         process.kill()
         process.wait()
+
+
+def interrupted(*numbers, once=False):
+    """Why a block is interrupted by signals that follow each other, one after the other."""
+    why = []
+    with interruptible(once=once):
+        for number in numbers:
+            try:
+                signal.raise_signal(number)
+            except KeyboardInterrupt as error:
+                why.append(str(error))
+    return why
+
+
+def test_a_cluster_that_says_it_twice_does_not_disturb_the_cleaning_up(monkeypatch):
+    assert interrupted(signal.SIGTERM, signal.SIGTERM) == ['interrupted']
+    warned = 'interrupted: the time of its job is nearly over'
+    assert interrupted(signal.SIGUSR1, signal.SIGTERM) == [warned]
+    assert interrupted(signal.SIGTERM, signal.SIGINT) == ['interrupted'] * 2
+    assert interrupted(signal.SIGINT, signal.SIGINT) == ['interrupted'] * 2
+    assert interrupted(signal.SIGINT, signal.SIGINT, once=True) == ['interrupted']
+    monkeypatch.setattr(processes, 'REPEATED_S', 0.0)
+    assert interrupted(signal.SIGTERM, signal.SIGTERM) == ['interrupted'] * 2
