@@ -7,13 +7,16 @@ in its own way; the crash file is the one thing that all of them leave behind.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from spinalprep import atomic
+from spinalprep.commandfiles import LOG_FILE, RECORD_FILE, printed_lines
 
 SUBSTEPS = {
     'discovery': 'S2.1 discovery + crop',
@@ -66,17 +69,27 @@ class Crash:
         return self.error == f'{_OURS}CordReferenceRejected'
 
     def command(self) -> dict[str, Any]:
-        """The command that the node ran, and the end of what it printed, if it ran one."""
-        try:
-            content = json.loads((self.folder / 'command.json').read_text(encoding='utf-8'))
-            log = self.folder / 'command.log'
-            lines = log.read_text(encoding='utf-8', errors='replace').splitlines()
-        except (OSError, ValueError, TypeError):
-            return {}
-        return {
-            'command': f'cd {shlex.quote(str(self.folder))} && {shlex.join(content["argv"])}',
-            'tail': lines[-TAIL_LINES:],
-        }
+        """What is known of the command that the node ran, if it ran one.
+
+        Returns
+        -------
+        dict
+            ``command``, a line for a shell, ``log``, the file of what it printed, and ``tail``,
+            the end of that: those that are there.
+        """
+        known: dict[str, Any] = {}
+        if self.folder is None:
+            return known
+        record = atomic.read_json(self.folder / RECORD_FILE)
+        if 'argv' in record:
+            steps = [('cd', str(self.folder)), record['argv']]
+            if record.get('temp'):  # removed when the command ended
+                steps.insert(0, ('mkdir', '-p', record['temp']))
+            known['command'] = ' && '.join(map(shlex.join, steps))
+        log = self.folder / LOG_FILE
+        with suppress(OSError):
+            known |= {'tail': printed_lines(log)[-TAIL_LINES:], 'log': str(log)}
+        return known
 
     @property
     def interrupts(self) -> bool:
@@ -87,13 +100,25 @@ class Crash:
 def advice(error: str, message: str) -> str:
     """What to do about an error, in a sentence or two.
 
+    Parameters
+    ----------
+    error : str
+        Name of its class.
+    message : str
+        Its first line decides; what the tool printed follows, and may speak of anything.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> advice('OSError', 'No space left on device')
     'Make room on the disk, and give the same command again: it goes on where it stopped.'
     """
+    line = f'{error}: {message}'.partition('\n')[0]
     for words, told in _ADVICE.items():
-        if re.search(words, f'{error}: {message}', re.IGNORECASE):
+        if re.search(words, line):
             return told
     return (
         'Try the command by hand, and look at its log. If it looks like an error of spinalprep, '
@@ -103,37 +128,39 @@ def advice(error: str, message: str) -> str:
 
 _AGAIN = 'and give the same command again: it goes on where it stopped.'
 _ADVICE = {
-    'No space left|Errno 28|disk quota': f'Make room on the disk, {_AGAIN}',
-    'sbatch did not take|can not start': (
+    r'[Nn]o space left|Errno 28\b|[Dd]isk quota': f'Make room on the disk, {_AGAIN}',
+    r'sbatch did not take|this node can not start:': (
         'Compare what it asked for with what the cluster has (sinfo), change --slurm-args or '
         f'--omp-nthreads, {_AGAIN}'
     ),
-    'NODE_FAIL|PREEMPTED|CANCELLED|REVOKED': (
+    r'ended as (NODE_FAIL|PREEMPTED|CANCELLED|REVOKED)\b': (
         'The cluster took the job away, not this node: give the same command again: it goes on '
         'where it stopped.'
     ),
-    "ClusterError|Slurm's controller": 'Give the same command again when squeue gives an answer.',
-    'OUT_OF_MEMORY': f'Give its jobs more memory (--slurm-args "--mem=16G"), {_AGAIN}',
-    'WorkerKilled|memory ran out|MemoryError|killed by signal 9': (
+    r'\bClusterError:': 'Give the same command again when squeue gives an answer.',
+    r'ended as OUT_OF_MEMORY\b': f'Give its jobs more memory (--slurm-args "--mem=16G"), {_AGAIN}',
+    r'\b(WorkerKilled|MemoryError)\b|memory ran out|killed by signal 9\b': (
         f'Give it more memory (--mem, or of the cluster), or lower --nprocs, {_AGAIN}'
     ),
-    'TIMEOUT': (
+    r'ended as TIMEOUT\b': (
         f'Raise the limit in the policy (time_limits), or --time in --slurm-args, {_AGAIN}'
     ),
-    'time limit': f'Raise the limit in the policy (time_limits), {_AGAIN}',
-    'time of its job': (
+    'longer than its time limit': f'Raise the limit in the policy (time_limits), {_AGAIN}',
+    'time of its job is nearly over': (
         'Give the same command again: it goes on where it stopped. Where even one step does not '
         'fit, give its jobs more time (--slurm-args "--time=8:00:00").'
     ),
-    'interrupted|KeyboardInterrupt': 'Give the same command again: it goes on where it stopped.',
-    'ToolboxError': 'Run spinalprep doctor: it says what of SCT is missing and how to mend it.',
-    'InputImageError|not there': 'Look at the file that is named, or give another one.',
+    r'\bKeyboardInterrupt\b': 'Give the same command again: it goes on where it stopped.',
+    r'\bToolboxError:': (
+        'Run spinalprep doctor: it says what of SCT is missing and how to mend it.'
+    ),
+    r'\bInputImageError:': 'Look at the file that is named, or give another one.',
     'no registration|disc_labels': (
         'Look at the figures. Discs or rootlets that you corrected can be given (--manual-dir).'
     ),
     'cord mask': 'Look at the figures. A corrected mask can be given (--manual-dir).',
 }
-"""Words of an error → what to do."""
+"""What an error's name and first line match → what to do."""
 
 
 def report(label: str, failure: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ from pkgutil import iter_modules
 from typing import Any
 
 import spinalprep
-from spinalprep import moved
+from spinalprep import atomic, moved
+from spinalprep.commandfiles import RECORD_FILE
 from spinalprep.crashes import Crash, read_crashes, substep_of
 
 Listener = Callable[[str, str], None]
@@ -42,7 +43,8 @@ class Outcome:
     crashes: list[Crash]
     """The first one first."""
     commands: list[dict[str, Any]]
-    """In the order in which they began; ``cached`` where an earlier run's result was taken."""
+    """In the order in which they began; ``cached`` where an earlier run's result was taken.
+    One that was cut off together with its node is not here: see `Crash.command`."""
     error: str | None
     """What ``run()`` raised."""
 
@@ -65,7 +67,7 @@ class Watcher:
 
         name, folder = node.fullname, Path(node.output_dir())
         if status == 'start':
-            self._before[name] = _stamp(folder / 'command.json')
+            self._before[name] = _stamp(folder / RECORD_FILE)
         elif self._linear and name not in self._before:
             return  # Linear says "end" of the nodes that it skips after a crash, too
         self.folders[name] = folder
@@ -77,16 +79,15 @@ class Watcher:
             _stop_if_interrupted(read_crashes(self._crash_dir))
 
     def commands(self) -> list[dict[str, Any]]:
-        """Records of the commands of these nodes."""
+        """Records of the commands of these nodes, but of those that were cut off."""
         found = []
         for name, folder in self.folders.items():
-            path = folder / 'command.json'
-            stamp = _stamp(path)
-            if stamp is None:
-                continue
+            path = folder / RECORD_FILE
+            stamp, record = _stamp(path), atomic.read_json(path)
+            if record.get('exit_code') is None:
+                continue  # no command, or none that ended
             # a node that MultiProc finds cached is never started
             cached = name not in self._before or stamp == self._before[name]
-            record = json.loads(path.read_text(encoding='utf-8'))
             found.append({'node': name, 'substep': substep_of(name), **record, 'cached': cached})
         return sorted(found, key=lambda item: item.get('start', ''))
 

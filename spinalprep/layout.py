@@ -98,6 +98,10 @@ class Layout:
         """What failed and what to do, in words, where a subject failed."""
         return self.logs / label / 'crash.txt'
 
+    def crash_log(self, label: str) -> Path:
+        """What the command printed that failed, where a subject failed by one."""
+        return self.logs / label / 'crash_command.log'
+
     def log(self, label: str) -> Path:
         """Nipype's log of a subject and session."""
         return self.logs / label / 'nipype.log'

@@ -6,6 +6,7 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
     record.figures = run.figures(target.entities)
     if record.status != COMPLETED:
         record.leftovers = run.leftovers(target.entities)
-    _write_crash_report(record, layout.crash_report(label))
+    _write_crash_report(record, layout.crash_report(label), layout.crash_log(label))
     end = runs.now()
     record.times = {
         'start': start.isoformat(timespec='seconds'),
@@ -103,12 +104,18 @@ def _finish(record: Record, target: Target, run: Run, start: datetime) -> None:
     write_page(lambda: write_subject_page(layout, record.to_dict()))
 
 
-def _write_crash_report(record: Record, path: Path) -> None:
-    """What failed and what to do, for people; none where nothing failed."""
+def _write_crash_report(record: Record, path: Path, log: Path) -> None:
+    """What failed and what to do, for people, and the command's log; none where nothing failed."""
+    log.unlink(missing_ok=True)
     if record.failure is None:
         path.unlink(missing_ok=True)
-    else:
-        atomic.write_text(path, report(record.label, record.failure))
+        return
+    if record.failure.get('log'):
+        # working files may lie on a disk that is emptied when we end
+        with suppress(OSError):  # one that is full: then it is named where it is
+            atomic.copy(record.failure['log'], log)
+            record.failure['log'] = str(log)
+    atomic.write_text(path, report(record.label, record.failure))
 
 
 def write_page(write: Callable[[], Path]) -> None:
@@ -266,11 +273,10 @@ def _reject(record: Record, reasons: list[str]) -> None:
 
 def _fail_by_crash(record: Record, crash: Crash) -> None:
     _fail(record, crash.error.rpartition('.')[2], crash.message, crash.substep)
-    log = crash.folder / 'command.log' if crash.folder else None
     record.failure = {
         **(record.failure or {}),
         'node': crash.node,
-        'log': str(log) if log and log.is_file() else None,
+        'log': None,
         'crash_file': str(crash.file) if crash.file else None,
         **crash.command(),
     }

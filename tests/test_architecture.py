@@ -31,7 +31,7 @@ LAYERS = (
     ('bounds',),
     ('toolbox', 'embedded', 'reports'),
     ('anatomy',),
-    ('sidebyside', 'hashing', 'images'),
+    ('sidebyside', 'hashing', 'images', 'commandfiles'),
     ('data', 'atomic', 'errors', 'filestate', 'geometry', 'locks', 'machine', 'processes'),
 )
 """Rooms from top to bottom; each may import from its own row and those below."""

@@ -22,8 +22,8 @@ from nipype.interfaces.base import (
 )
 
 from spinalprep import atomic
+from spinalprep.commandfiles import RECORD_FILE
 from spinalprep.errors import SCTOutputError
-from spinalprep.interfaces.sct.base import RECORD_FILE
 from spinalprep.lookup import label_table
 from spinalprep.naming import (
     SCHEMES,

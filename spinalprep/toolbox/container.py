@@ -77,6 +77,8 @@ class Container:
         for path in _folders(readable):
             if not any(path.is_relative_to(bound) for bound in binds):
                 binds[path] = 'ro'
+        # parents first: what is bound later hides what was bound below it
+        binds = dict(sorted(binds.items(), key=lambda bind: len(bind[0].parts)))
         variables = dict(variables or {})
         if self.runtime == 'docker':
             program, *arguments = command

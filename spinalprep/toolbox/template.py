@@ -8,6 +8,9 @@ from pathlib import Path
 
 from spinalprep.errors import ToolboxError
 
+LISTING = 'info_label.txt'
+"""Name of the list in each of the template's folders."""
+
 CONTRAST_IDS = {'t1': 0, 't2': 1, 't2s': 2}
 """Id of the template image of each contrast."""
 
@@ -40,7 +43,7 @@ def template_files(template: Path) -> dict[int, Path]:
     -----
     Lines of the list are ``id, name, file``; those that begin with ``#`` are comments or titles.
     """
-    listing = Path(template) / 'template' / 'info_label.txt'
+    listing = Path(template) / 'template' / LISTING
     if not listing.is_file():
         raise ToolboxError(f'no template at {template}: {listing} can not be read')
     return {number: path for number, _, path in _listed(listing)}
@@ -64,7 +67,7 @@ def atlas_files(template: Path) -> dict[str, Path]:
     ToolboxError
         If its list can't be read.
     """
-    listing = Path(template) / 'atlas' / 'info_label.txt'
+    listing = Path(template) / 'atlas' / LISTING
     if not listing.is_file():
         return {}
     return {name: path for _, name, path in _listed(listing)}
@@ -111,6 +114,28 @@ def spinal_levels_file(files: Mapping[int, Path]) -> Path | None:
     return next((path for path in files.values() if _SPINAL_LEVELS.search(path.name)), None)
 
 
+def listed_files(template: Path) -> list[Path]:
+    """The lists of a template and of its atlas, then the files that they name.
+
+    Parameters
+    ----------
+    template
+        The folder.
+
+    Returns
+    -------
+    list of Path
+        The files need not exist.
+
+    Raises
+    ------
+    ToolboxError
+        If the template's list is missing, or one can't be read.
+    """
+    files = [*sorted(template_files(template).values()), *sorted(atlas_files(template).values())]
+    return [*sorted({path.parent / LISTING for path in files}), *files]
+
+
 def template_identity(template: Path) -> str:
     """Name and short digest of a template: its lists, and the names and sizes of its files.
 
@@ -119,15 +144,14 @@ def template_identity(template: Path) -> str:
     ToolboxError
         If the list is missing or can't be read.
     """
-    template = Path(template)
-    files = [*sorted(template_files(template).values()), *sorted(atlas_files(template).values())]
     digest = hashlib.sha256()
-    for listing in sorted({path.parent / 'info_label.txt' for path in files}):
-        digest.update(listing.read_bytes())
-    for path in files:
-        size = path.stat().st_size if path.exists() else -1
-        digest.update(f'{path.name}:{size};'.encode())
-    return f'{template.name}@{digest.hexdigest()[:12]}'
+    for path in listed_files(template):
+        if path.name == LISTING:
+            digest.update(path.read_bytes())
+        else:
+            size = path.stat().st_size if path.exists() else -1
+            digest.update(f'{path.name}:{size};'.encode())
+    return f'{Path(template).name}@{digest.hexdigest()[:12]}'
 
 
 def _listed(listing: Path) -> Iterator[tuple[int, str, Path]]:

@@ -250,9 +250,16 @@ def test_a_failure_is_told_with_what_to_do(world, capsys):
         assert words in text
         assert words in out
     assert record_of(world)['failure']['advice'].startswith('Make room')
+    # the working files may be gone by the time somebody looks
+    kept = world / f'out/logs/{STEP}/ds/sub-01/crash_command.log'
+    assert kept.read_text() == '...\nTraceback\nMemoryError\n'
+    told = record_of(world)['failure']['log']
+    assert kept.samefile(told)
+    assert f'Whole log: {told}' in text
     (world / 'ds/sub-01/anat/sub-01_T2w.nii.gz').write_text('{}')
     assert main(RUN) == ExitCode.OK
     assert not (world / f'out/logs/{STEP}/ds/sub-01/crash.txt').exists()
+    assert not kept.exists()
 
 
 def test_status_says_where_each_subject_stands(world, capsys):

@@ -136,6 +136,18 @@ def test_a_command_that_failed_is_tried_again(tmp_path, image, end):
     assert sct.forget_failed(tmp_path / 'work') == []
 
 
+@pytest.mark.parametrize('record', ['', '{"argv": ["sct_', '{"exit_code": null}'])
+def test_a_command_of_which_no_end_is_known_runs_again(tmp_path, image, record):
+    toolbox = fake_sct(tmp_path / 'sct', {'sct_deepseg': COUNTING})
+    run(workflow(tmp_path, toolbox, image))
+    assert sct.forget_failed(tmp_path / 'work') == []
+    path = tmp_path / 'work' / 'graph' / 'seg' / 'command.json'
+    path.write_text(record)
+    assert sct.forget_failed(tmp_path / 'work') == [path.parent]
+    run(workflow(tmp_path, toolbox, image))
+    assert runs(toolbox) == 2
+
+
 def test_tolerated_bad_output_is_no_result(tmp_path, image):
     toolbox = fake_sct(tmp_path / 'sct', {'sct_deepseg': 'pass'})
     outputs = run(workflow(tmp_path, toolbox, image, tolerate_failure=True))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running commands: no shell, time limits, nothing left behind, what is recorded."""
 
+import errno
 import json
 import os
 import re
@@ -212,6 +213,35 @@ def test_record(tmp_path, node):
     assert datetime.fromisoformat(record['start']).tzinfo is not None
     assert 0 < record['duration_s'] < 30
     assert (node / 'command.log').read_text() == '7.3\n'
+
+
+def test_the_record_is_there_before_it_starts(tmp_path, node):
+    """Of a command that is killed together with its node nothing else tells."""
+    toolbox = fake_sct(tmp_path / 'sct', {'sct_version': "print(open('command.json').read())"})
+    sct.Version(toolbox=toolbox).run(cwd=node)
+    begun = json.loads((node / 'command.log').read_text())
+    ended = json.loads((node / 'command.json').read_text())
+    assert begun['argv'] == [str(tmp_path / 'sct' / 'bin' / 'sct_version')]
+    assert begun['exit_code'] is begun['duration_s'] is begun['killed_by'] is None
+    assert ended['exit_code'] == 0
+    known = {'command', 'argv', 'temp', 'toolbox', 'version', 'start', 'timed_out'}
+    assert all(begun[name] == ended[name] for name in known)
+
+
+def test_a_full_disk_leaves_a_whole_record(tmp_path, node, monkeypatch):
+    replace, written = os.replace, []
+
+    def full(source, target):
+        written.append(target)
+        if len(written) == 2:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', full)
+    with pytest.raises(OSError, match=r'No space left on device: .*command\.json'):
+        sct.Version(toolbox=fake_sct(tmp_path / 'sct')).run(cwd=node)
+    assert json.loads((node / 'command.json').read_text())['exit_code'] is None
+    assert sct.forget_failed(tmp_path) == [node]
 
 
 @pytest.mark.parametrize(

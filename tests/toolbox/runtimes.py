@@ -74,14 +74,22 @@ for source in binds:
 
 
 def mode_of(path):
+    """Of the last mount that holds it: it hides those before."""
     held = [b for b in binds if Path(path).is_relative_to(b)]
-    return binds[max(held, key=len)] if held else None
+    return binds[held[-1]] if held else None
+
+
+def places_in(word):
+    """Paths in an argument, and the files in the folders among them."""
+    for place in re.findall(r'(?<![^\\s,=])/[^\\s,]+', word):
+        yield place
+        yield from map(str, Path(place).rglob('*') if os.path.isdir(place) else [])
 
 
 if mode_of(folder) != 'rw':
     fail('the current folder can not be written: ' + folder)
 for word in command[1:]:
-    for place in re.findall(r'(?<![^\\s,=])/[^\\s,]+', word) if command[0] != '/bin/sh' else []:
+    for place in places_in(word) if command[0] != '/bin/sh' else []:
         for real in (place, os.path.realpath(place)):
             if os.path.exists(real) and mode_of(real) is None:
                 fail('not bound: ' + real)

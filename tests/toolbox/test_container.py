@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 
 import spinalprep
+from spinalprep.crashes import Crash
 from spinalprep.errors import SCTCommandError, ToolboxError
 from spinalprep.interfaces import sct
 from spinalprep.toolbox import find_toolbox
+from spinalprep.toolbox.container import Container
 from spinalprep.toolbox.preflight import check_toolbox
-from tests.toolbox.conftest import CORD_URL, Installation
+from tests.toolbox.conftest import CORD_URL, Installation, make_template
 from tests.toolbox.runtimes import write_runtime
 
 
@@ -181,6 +184,83 @@ def test_a_command_that_fails_inside_is_told_with_what_ran(place):
     reorient = sct.Image(toolbox=toolbox, in_file=str(image), set_orientation='LPI')
     with pytest.raises(SCTCommandError, match='apptainer exec --cleanenv'):
         reorient.run(cwd=str(place))
+
+
+@pytest.mark.parametrize('runtime', ['apptainer', 'docker'])
+def test_a_command_that_failed_inside_can_be_tried_by_hand(place, runtime):
+    """Its temporary folder, which the runtime must find, is gone by then."""
+    write_runtime(place / 'bin', runtime, place / 'inside' / 'sct_7.2', place / 'calls')
+    toolbox = find_toolbox('lab/sct:7.2' if runtime == 'docker' else place / 'sct 7.2.sif')
+    image = place / 'a.nii.gz'
+    image.write_text('no image')
+    node = place / 'my node'
+    node.mkdir()
+    reorient = sct.Image(toolbox=toolbox, in_file=str(image), set_orientation='LPI')
+    with pytest.raises(SCTCommandError):
+        reorient.run(cwd=str(node))
+    printed = (node / 'command.log').read_text()
+    assert 'FATAL' not in printed
+    temp = Path(json.loads((node / 'command.json').read_text())['temp'])
+    assert not temp.exists()
+    line = Crash('wf.reorient', node, 'SCTCommandError', 'it failed', None).command()['command']
+    try:
+        by_hand = subprocess.run(
+            ['/bin/sh', '-c', f'({line}) 2>&1'],
+            cwd='/', capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert by_hand.stdout.splitlines()[-1] == printed.splitlines()[-1]
+        # the image was looked into; the command ran; then by hand
+        assert sum(isinstance(call, dict) for call in calls(place)) == 3
+    finally:
+        temp.rmdir()
+
+
+@pytest.mark.parametrize('runtime', ['apptainer', 'docker'])
+def test_folders_are_bound_from_the_top_down(runtime):
+    """One that is bound later hides those below it: a command could not write its results."""
+    container = Container(runtime, runtime, '/image.sif')
+    node, temp = Path('/study/work/sub-01/node'), Path('/study/work/temp')
+    argv = container.argv(
+        ['sct_version'], folder=node, temp=temp, readable=[Path('/study'), Path('/')]
+    )
+    binds = [word for word in argv if word.startswith(('--bind=', '--mount='))]
+    places = [re.search(r'(?:=|source=)(/[^:"]*)', word)[1] for word in binds]
+    assert places == ['/', str(temp), str(node)]
+
+
+def test_a_template_of_links_can_be_read_inside(place):
+    """As in a shared store, or under git-annex: each file lies in a folder of its own."""
+    made = make_template(place / 'mine')
+    (made / 'atlas').mkdir()
+    (made / 'atlas' / 'info_label.txt').write_text('0, tract, tract.nii.gz\n1, no, no.nii.gz\n')
+    (made / 'atlas' / 'tract.nii.gz').write_text('a tract')
+    for number, path in enumerate(sorted(made.rglob('*.*'))):
+        real = place / 'store' / str(number) / path.name
+        real.parent.mkdir(parents=True)
+        path.symlink_to(path.rename(real))
+    (made / 'atlas' / 'no.nii.gz').symlink_to(place / 'store' / 'not' / 'fetched')
+    toolbox = find_toolbox(place / 'sct 7.2.sif', template=made)
+    image, warp = save_image(place / 'in' / 'a.nii.gz'), save_image(place / 'in' / 'warp.nii.gz')
+    (place / 'node').mkdir()
+    command = sct.WarpTemplate(toolbox=toolbox, dest_file=str(image), warp_file=str(warp))
+    with pytest.raises(SCTCommandError):  # these are no images
+        command.run(cwd=str(place / 'node'))
+    assert 'FATAL' not in (place / 'node' / 'command.log').read_text()
+    for path in (place / 'store').iterdir():
+        assert calls(place)[-1]['binds'][str(path)] == 'ro'
+
+
+def test_another_template_of_one_command_can_be_read_inside(place):
+    other = make_template(place / 'other')
+    image, warp = save_image(place / 'in' / 'a.nii.gz'), save_image(place / 'in' / 'warp.nii.gz')
+    (place / 'node').mkdir()
+    command = sct.WarpTemplate(
+        toolbox=find_toolbox(place / 'sct 7.2.sif'), template=str(other),
+        dest_file=str(image), warp_file=str(warp),
+    )  # fmt: skip
+    with pytest.raises(SCTCommandError):
+        command.run(cwd=str(place / 'node'))
+    assert calls(place)[-1]['binds'][str(other)] == 'ro'
 
 
 def test_a_docker_container_is_stopped_when_we_are_killed(place):

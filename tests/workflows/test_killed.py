@@ -3,6 +3,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,9 @@ def test_a_worker_killed_in_a_heavy_node_is_named(
     assert record['status'] == 'failed'
     assert record['failure']['substep'] == HEAVY[words]
     assert record['failure']['error'] == 'WorkerKilled'
+    assert words.split()[0] in record['failure']['command']
+    assert Path(record['failure']['log']).is_file()
+    assert all(set(words.split()) - set(command['argv']) for command in record['commands'])
     results = [path.stat().st_mtime for path in (out / 'work').rglob('result_*.pklz')]
     graph_end = (logs / 'sub-01' / 'nipype.log').stat().st_mtime  # its last line
     assert graph_end - max(results) < PATIENCE_S  # after its other work

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Base of all SCT interfaces: from traits to an argument list, run, judged."""
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 from nipype.interfaces.base import BaseInterface, isdefined, traits
 
 import spinalprep.interfaces.sct.process as process
+from spinalprep import atomic
+from spinalprep.commandfiles import LOG_FILE, RECORD_FILE
 from spinalprep.errors import InputImageError, SCTCommandError, SCTOutputError, ToolboxError
 from spinalprep.interfaces.conditional import (
     Conditional,
@@ -18,12 +19,6 @@ from spinalprep.interfaces.conditional import (
 )
 from spinalprep.interfaces.sct.outputs import BadOutput, is_empty
 from spinalprep.toolbox import Dialect, Toolbox
-
-LOG_FILE = 'command.log'
-"""In the node's folder: all that the command printed."""
-
-RECORD_FILE = 'command.json'
-"""In the node's folder: what ran, which version, when, how long, how it ended."""
 
 
 class SCTInputSpec(ConditionalInputSpec):
@@ -159,7 +154,7 @@ class SCTCommand(Conditional, BaseInterface):
     def _list_results(self) -> dict[str, Any]:
         return self._results
 
-    def _run_command(self, runtime) -> process.Finished:
+    def _run_command(self, runtime) -> process.Execution:
         """Run it and leave the record of it."""
         inputs = self.inputs
         try:
@@ -171,26 +166,37 @@ class SCTCommand(Conditional, BaseInterface):
                 num_threads=inputs.num_threads,
                 timeout=inputs.timeout if isdefined(inputs.timeout) else None,
                 environment=runtime.environ,
-                readable=[Path(path) for _, path in self._input_files()],
+                readable=self._readable() if inputs.toolbox.container else (),
+                begin=self._write_record,
             )
         except FileNotFoundError as error:
             raise ToolboxError(
                 f'{self._command} can not be started: {error.filename} is gone. '
                 'Look for SCT again: spinalprep doctor'
             ) from error
+        self._write_record(finished)
+        return finished
+
+    def _write_record(self, execution: process.Execution) -> None:
+        """Write what is known of it, in place of what was known before."""
+        inputs, seconds = self.inputs, execution.duration_s
         record = {
             'command': self._command,
-            'argv': list(finished.argv),
+            'argv': execution.argv,
+            'temp': execution.temp,
             'toolbox': inputs.toolbox_identity,
             'version': inputs.toolbox.version,
-            'start': finished.start.isoformat(timespec='milliseconds'),
-            'duration_s': round(finished.duration_s, 3),
-            'exit_code': finished.exit_code,
-            'timed_out': finished.timed_out,
-            'killed_by': finished.signal,
+            'start': execution.start.isoformat(timespec='milliseconds'),
+            'duration_s': None if seconds is None else round(seconds, 3),
+            'exit_code': execution.exit_code,
+            'timed_out': execution.timed_out,
+            'killed_by': execution.signal,
         }
-        (self._folder / RECORD_FILE).write_text(json.dumps(record, indent=2) + '\n')
-        return finished
+        atomic.write_json(self._folder / RECORD_FILE, record)
+
+    def _readable(self) -> list[Path]:
+        """Files and folders that the command reads."""
+        return [Path(path) for _, path in self._input_files()]
 
     def _input_files(self) -> Iterator[tuple[str, str]]:
         """Names and paths of the files that the command will read."""
@@ -209,7 +215,7 @@ class SCTCommand(Conditional, BaseInterface):
     def _check_inputs(self) -> None:
         """Refuse inputs that the command would take without a word and use wrongly."""
 
-    def _failure(self, finished: process.Finished) -> str:
+    def _failure(self, finished: process.Execution) -> str:
         """Words for a command that failed."""
         if finished.timed_out:
             summary = (
@@ -232,7 +238,7 @@ class SCTCommand(Conditional, BaseInterface):
         return _with_tail(summary, finished, self._folder)
 
 
-def _with_tail(summary: str, finished: process.Finished, folder: Path) -> str:
+def _with_tail(summary: str, finished: process.Execution, folder: Path) -> str:
     """The summary, the command, where its log is, and the log's last lines."""
     log = folder / LOG_FILE
     return '\n'.join(
@@ -270,7 +276,7 @@ def one_of(interface: SCTCommand, names: Iterable[str]) -> str:
 
 
 def forget_failed(folder: Path) -> list[Path]:
-    """Make Nipype forget nodes whose command failed.
+    """Make Nipype forget nodes whose command failed, or was cut off.
 
     A tolerated failure is a result, and cached. But what made it fail (a time limit, memory, a
     full disk, a broken installation) is not hashed, so a new run must try again.
@@ -287,8 +293,8 @@ def forget_failed(folder: Path) -> list[Path]:
     """
     forgotten = []
     for file in sorted(folder.rglob(RECORD_FILE)):
-        record = json.loads(file.read_text())
-        if record['timed_out'] or record['exit_code'] != 0:
+        record = atomic.read_json(file)  # empty where it can't be read: not known to be good
+        if record.get('timed_out') or record.get('exit_code') != 0:
             for result in file.parent.glob('_0x*.json'):
                 result.unlink()
             forgotten.append(file.parent)

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
 import spinalprep
+from spinalprep.commandfiles import printed_lines
 from spinalprep.processes import Heir, await_end
 from spinalprep.toolbox import Toolbox
 
@@ -46,17 +47,19 @@ rm -rf "$temp"
 
 
 @dataclass(frozen=True)
-class Finished:
-    """How a command ended.
+class Execution:
+    """A command that is run, and how it ended, once it has.
 
     Parameters
     ----------
     argv
-        What was run.
-    exit_code
-        Exit code; negative: number of the signal that ended it.
+        What is run.
     start
         When it began.
+    temp
+        Temporary folder that `argv` names, as that of a container does; gone afterwards.
+    exit_code
+        Exit code; negative: number of the signal that ended it; ``None`` until it has ended.
     duration_s
         Seconds it took.
     timed_out
@@ -64,14 +67,17 @@ class Finished:
     """
 
     argv: tuple[str, ...]
-    exit_code: int
     start: datetime
-    duration_s: float
+    temp: Path | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
     timed_out: bool = False
 
     @property
     def signal(self) -> int | None:
         """Signal that ended it: seen directly, through SCT's launcher (256-N), a shell (128+N)."""
+        if self.exit_code is None:
+            return None
         for number in (-self.exit_code, 256 - self.exit_code, self.exit_code - 128):
             if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT):
                 return number
@@ -88,7 +94,8 @@ def run_command(
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
     readable: Sequence[Path] = (),
-) -> Finished:
+    begin: Callable[[Execution], None] = lambda execution: None,
+) -> Execution:
     """Run a command to its end in its own folder, and make sure that nothing of it goes on.
 
     Parameters
@@ -105,10 +112,12 @@ def run_command(
         Variables to start from; default: our own.
     readable
         Files that the command reads: a container sees nothing else.
+    begin
+        Told of it before it starts: of one that is killed together with us nothing else remains.
 
     Returns
     -------
-    Finished
+    Execution
         The exit code is not judged here.
 
     Notes
@@ -129,7 +138,7 @@ def run_command(
                 argv,
                 folder=folder,
                 temp=Path(temp),
-                readable=[*readable, *([toolbox.template] if toolbox.template else [])],
+                readable=readable,
                 variables=command_environment(toolbox, num_threads, Path(temp), {}),
                 gpu=toolbox.gpu,
                 name=name,
@@ -138,6 +147,8 @@ def run_command(
             variables = toolbox.container.outer_environment(base)
         else:
             stop, variables = (), command_environment(toolbox, num_threads, Path(temp), base)
+        execution = Execution(tuple(argv), start, Path(temp) if toolbox.container else None)
+        begin(execution)
         with _guard(temp, stop) as tell:
             process = subprocess.Popen(
                 list(argv),
@@ -157,7 +168,12 @@ def run_command(
                 _end_group(process, gently=timed_out)
                 if stop and process.returncode:
                     subprocess.run(stop, capture_output=True, check=False)
-    return Finished(tuple(argv), process.returncode, start, monotonic() - clock, timed_out)
+    return replace(
+        execution,
+        exit_code=process.returncode,
+        duration_s=monotonic() - clock,
+        timed_out=timed_out,
+    )
 
 
 def command_environment(
@@ -226,24 +242,15 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """Last lines of a command's output, without colour codes and what carriage returns hid."""
-    return '\n'.join(_lines(log)[-lines:])
+    """Last lines of a command's output, in one text."""
+    return '\n'.join(printed_lines(log)[-lines:])
 
 
 def reason(log: Path) -> str:
     """The line of a failed command's output that says why: the last that looks like an error."""
-    lines = [line for line in _lines(log) if not line.startswith('Total runtime')]
+    lines = [line for line in printed_lines(log) if not line.startswith('Total runtime')]
     errors = [line.strip() for line in lines if _ERROR.search(line)]
     return (errors or lines or ['nothing was printed'])[-1]
 
 
 _ERROR = re.compile(r'^[\w.]*(Error|Exception|Interrupt)\b|\b(error|ERROR):')
-
-
-def _lines(log: Path) -> list[str]:
-    with log.open('rb') as stream:
-        stream.seek(max(0, log.stat().st_size - 64 * 1024))
-        text = stream.read().decode(errors='replace')
-    text = re.sub(r'\x1b\[[0-9;]*[A-Za-z]', '', text).replace('\r\n', '\n')
-    shown = [line.rpartition('\r')[2].rstrip() for line in text.split('\n')]
-    return [line for line in shown if line]

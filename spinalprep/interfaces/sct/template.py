@@ -9,7 +9,7 @@ from nipype.interfaces.base import Directory, isdefined
 from spinalprep.errors import ToolboxError
 from spinalprep.interfaces.sct.base import SCTCommand, SCTInputSpec
 from spinalprep.toolbox import Toolbox
-from spinalprep.toolbox.template import template_identity
+from spinalprep.toolbox.template import listed_files, template_identity
 
 
 class TemplateInputSpec(SCTInputSpec):
@@ -48,6 +48,11 @@ class TemplateCommand(SCTCommand):
         if inputs.toolbox.template is None:
             raise ToolboxError(f'{self._command} needs a template: name one with --template DIR')
         return inputs.toolbox.template
+
+    def _readable(self) -> list[Path]:
+        # its files, too: each may be a link that leads out of the folder
+        files = [path for path in listed_files(self.template) if path.is_file()]
+        return [*super()._readable(), self.template, *files]
 
     def _template_option(self) -> list[Any]:
         return ['-t', self.template]
