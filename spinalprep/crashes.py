@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,32 +70,63 @@ class Crash:
         return self.error == f'{_OURS}CordReferenceRejected'
 
     def command(self) -> dict[str, Any]:
-        """What is known of the command that the node ran, if it ran one.
-
-        Returns
-        -------
-        dict
-            ``command``, a line for a shell, ``log``, the file of what it printed, and ``tail``,
-            the end of that: those that are there.
-        """
-        known: dict[str, Any] = {}
-        if self.folder is None:
-            return known
-        record = atomic.read_json(self.folder / RECORD_FILE)
-        if 'argv' in record:
-            steps = [('cd', str(self.folder)), record['argv']]
-            if record.get('temp'):  # removed when the command ended
-                steps.insert(0, ('mkdir', '-p', record['temp']))
-            known['command'] = ' && '.join(map(shlex.join, steps))
-        log = self.folder / LOG_FILE
-        with suppress(OSError):
-            known |= {'tail': printed_lines(log)[-TAIL_LINES:], 'log': str(log)}
-        return known
+        """What is known of the command that the node ran; see `command_in`."""
+        return command_in(self.folder) if self.folder else {}
 
     @property
     def interrupts(self) -> bool:
         """Whether the user stopped it: Nipype takes that for one more failing node."""
         return self.error == 'KeyboardInterrupt'
+
+
+def command_in(folder: Path) -> dict[str, Any]:
+    """What is known of the command that was run in a node's folder, if one was.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        ``command``, a line for a shell, ``log``, the file of what it printed, and ``tail``, the
+        end of that: those that are there.
+    """
+    known: dict[str, Any] = {}
+    record = atomic.read_json(folder / RECORD_FILE)
+    if 'argv' in record:
+        steps = [('cd', str(folder)), record['argv']]
+        if record.get('temp'):  # removed when the command ended
+            steps.insert(0, ('mkdir', '-p', record['temp']))
+        known['command'] = ' && '.join(map(shlex.join, steps))
+    log = folder / LOG_FILE
+    with suppress(OSError):
+        known |= {'tail': printed_lines(log)[-TAIL_LINES:], 'log': str(log)}
+    return known
+
+
+def command_cut_off(work: Path, since: datetime) -> dict[str, Any]:
+    """What is known of the command that was at work when a subject's process was killed.
+
+    Parameters
+    ----------
+    work : Path
+        The subject's working folder.
+    since : datetime
+        When its run began; what an earlier one left does not count.
+
+    Returns
+    -------
+    dict
+        See `command_in`; empty unless it was one alone, for which of several it was nobody knows.
+    """
+    found = []
+    for path in work.rglob(RECORD_FILE):
+        record = atomic.read_json(path)
+        unfinished = record.get('exit_code', 0) is None
+        if unfinished and datetime.fromisoformat(record['start']) >= since:
+            found.append(path.parent)
+    return command_in(found[0]) if len(found) == 1 else {}
 
 
 def advice(error: str, message: str) -> str:

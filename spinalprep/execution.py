@@ -44,7 +44,7 @@ class Outcome:
     """The first one first."""
     commands: list[dict[str, Any]]
     """In the order in which they began; ``cached`` where an earlier run's result was taken.
-    One that was cut off together with its node is not here: see `Crash.command`."""
+    One that was cut off together with its node is not here: see `crashes.command_in`."""
     error: str | None
     """What ``run()`` raised."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from spinalprep import atomic, execution, products, runs, sidecars
-from spinalprep.crashes import Crash, advice, report, substep_of
+from spinalprep.crashes import Crash, advice, command_cut_off, report, substep_of
 from spinalprep.demands import ImageSize
 from spinalprep.errors import SpinalprepError
 from spinalprep.given import GivenFile
@@ -82,6 +82,8 @@ def record_of_lost(
     name = type(error).__name__
     doing = atomic.read_json(run.layout.state(target.label))
     _fail(record, name, f'{name}: {error}', doing.get('substep', 'S2'))
+    if start is not None:
+        record.failure |= command_cut_off(run.layout.work / target.label, start)
     _finish(record, target, run, start or runs.now())
     return record
 
@@ -114,7 +116,7 @@ def _write_crash_report(record: Record, path: Path, log: Path) -> None:
         # working files may lie on a disk that is emptied when we end
         with suppress(OSError):  # one that is full: then it is named where it is
             atomic.copy(record.failure['log'], log)
-            record.failure['log'] = str(log)
+            record.failure['log'] = str(log.absolute())
     atomic.write_text(path, report(record.label, record.failure))
 
 

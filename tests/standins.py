@@ -124,12 +124,15 @@ class Find(SimpleInterface):
             'argv': ['sct_deepseg', 'spinalcord'],
             'toolbox': '7.2',
             'version': '7.2',
-            'start': datetime.now(UTC).isoformat(timespec='seconds'),
+            'start': datetime.now(UTC).isoformat(timespec='milliseconds'),
             'duration_s': 0.1,
             'exit_code': 0,
             'timed_out': False,
             'killed_by': None,
         }
+        if 'kill' in order:  # before the command has ended
+            command |= {'duration_s': None, 'exit_code': None}
+        Path(runtime.cwd, 'command.log').write_text('looking for the cord\n')
         Path(runtime.cwd, 'command.json').write_text(json.dumps(command))
         if 'reject' in order:
             raise CordReferenceRejected(f'{self.inputs.in_file}: {order["reject"]}')

@@ -4,6 +4,7 @@
 import doctest
 import json
 import textwrap
+from datetime import UTC, datetime
 
 import pytest
 
@@ -160,6 +161,23 @@ def test_without_a_log_the_command_is_told(tmp_path):
 def test_what_it_printed_is_as_a_terminal_showed_it(tmp_path):
     log = b'\x1b[31mred\x1b[0m\n 1%|  |\r50%|= |\r99%|==|\ndone\r\n\n 5%|  |\r10%|  |\r'
     assert node_with(tmp_path, log).command()['tail'] == ['red', '99%|==|', 'done', '10%|  |']
+
+
+def test_the_command_of_a_killed_process_is_the_only_one_that_was_cut_off_now(tmp_path):
+    began = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    left = {
+        'good': {'start': '2026-01-01T13:00:01+01:00', 'exit_code': 0},
+        'earlier': {'start': '2026-01-01T12:59:59+01:00', 'exit_code': None},
+        'now': {'start': '2026-01-01T13:00:02+01:00', 'exit_code': None},
+        'too': {'start': '2026-01-01T12:00:03+00:00', 'exit_code': None},
+    }
+    said = []
+    for name, record in left.items():
+        (tmp_path / 'T2w' / name).mkdir(parents=True)
+        node_with(tmp_path / 'T2w' / name, argv=['sct_version'], **record)
+        said.append(crashes.command_cut_off(tmp_path, began).get('command'))
+    assert said == [None, None, f'cd {tmp_path}/T2w/now && sct_version', None]
+    assert crashes.command_cut_off(tmp_path / 'none', began) == {}
 
 
 NOT_OURS = (

@@ -195,7 +195,12 @@ def test_a_subject_whose_process_is_killed_has_a_record_and_a_page(make_run):
     assert lost.times['start'] <= lost.times['end']
     assert lost.times['duration_s'] > 0
     assert not run.layout.state('sub-02').exists()
-    assert 'ended without a word' in run.layout.crash_report('sub-02').read_text()
+    told = run.layout.crash_report('sub-02').read_text()
+    assert 'ended without a word' in told
+    assert 'find_cord && sct_deepseg spinalcord\n' in told
+    assert 'looking for the cord\n' in told
+    assert run.layout.crash_log('sub-02').read_text() == 'looking for the cord\n'
+    assert lost.commands == []
     assert 'failed' in (run.layout.derivatives / 'sub-02.html').read_text()
 
 
