@@ -88,10 +88,10 @@ def replace_texts(content: bytes, names: Mapping[str, str]) -> bytes:
     for (code, value, start), end in zip(parts, ends, strict=True):
         if code.name == 'FRAME':
             continue  # only says how much may be read at once
-        text = value
+        count = 0
         if code.name in _TEXTS:
-            text = begins.sub(lambda match: names[match.group()], value)
-        if text == value:
+            text, count = begins.subn(lambda match: names[match.group()], value)
+        if count == 0:
             new += content[start:end]
         else:
             found = True

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Working folders that were moved."""
 
+import math
 import pickle
 
 import nipype.interfaces.utility as niu
@@ -86,3 +87,10 @@ def test_a_link_to_the_folder_counts_as_a_name_of_it(tmp_path):
 )
 def test_only_whole_names_are_replaced(names, before, after):
     assert pickle.loads(replace_texts(pickle.dumps([before]), names)) == [after]  # noqa: S301
+
+
+def test_what_is_no_number_stays_so():
+    before = {'path': '/old/x', 'dice': float('nan')}
+    after = pickle.loads(replace_texts(pickle.dumps(before), {'/old/': '/new/'}))  # noqa: S301
+    assert after['path'] == '/new/x'
+    assert math.isnan(after['dice'])
