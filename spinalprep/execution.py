@@ -23,6 +23,7 @@ from typing import Any
 import spinalprep
 from spinalprep import moved
 from spinalprep.crashes import Crash, read_crashes, substep_of
+from spinalprep.incomplete import forget_incomplete
 
 Listener = Callable[[str, str], None]
 """Told of each node's full name and ``start``, ``end`` or ``exception``."""
@@ -153,6 +154,7 @@ def run_graph(
     }
     moved.follow(Path(workflow.base_dir))
     forget_failed(Path(workflow.base_dir))
+    forget_incomplete(Path(workflow.base_dir))
     watcher = Watcher(plugin, crash_dir, listener)
     arguments = {**(plugin_args or {}), 'status_callback': watcher}
     if plugin == 'multiproc':
