@@ -7,19 +7,19 @@ import dataclasses
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spinalprep import datasets
+from spinalprep.cli.resources import resources
 from spinalprep.errors import InputImageError, NothingToRunError, UsageError
 from spinalprep.exclusions import Exclusion, read_exclusions, read_reviews
 from spinalprep.filters import Filter, by_options, read_filters
 from spinalprep.given import MANUAL_FOLDER, GivenFiles, check_precomputed
 from spinalprep.layout import Layout, dataset_name
-from spinalprep.machine import Machine, this_machine
 from spinalprep.policy import Policy, load_policy
 from spinalprep.runs import Run
 from spinalprep.selection import Target, select
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Files, of which there may be thousands, that a message names."""
-
-MOST_THREADS = 8
-"""Threads beyond which SCT's commands gain nothing that is worth a processor."""
-
-BATCH_THREADS = 4
-"""Threads of one command where the cluster's computers are not known."""
 
 
 @dataclass
@@ -289,64 +283,6 @@ def preflight(
 
     require(toolbox, {'registration'})  # the graphs read the template's identity
     require(toolbox, needs(policy, toolbox, first))
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a run may use."""
-
-    nprocs: int
-    omp_nthreads: int
-    memory_gb: float
-    plugin: str
-    plugin_args: Mapping[str, Any] = field(default_factory=dict)
-
-
-def resources(arguments: Namespace, machine: Machine | None = None) -> Resources:
-    """Processors, threads of one command, memory (GB) and plugin.
-
-    Parameters
-    ----------
-    arguments : Namespace
-        With ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``, ``slurm_args`` and
-        ``use_plugin``.
-    machine : Machine, optional
-        What is there for all that is not given; this machine by default.
-    """
-    machine = machine or this_machine()
-    plugin, args = _plugin(arguments)
-    nprocs = arguments.nprocs or args.pop('n_procs', None) or machine.processors
-    memory_gb = arguments.mem or args.pop('memory_gb', None) or machine.memory_gb
-    plugin = plugin or ('multiproc' if nprocs > 1 else 'linear')
-    # elsewhere the computers are others than this one
-    threads = BATCH_THREADS
-    if plugin in ('linear', 'multiproc'):
-        at_once = 2 if plugin == 'multiproc' else 1
-        threads = max(1, min(nprocs // at_once, MOST_THREADS))
-    return Resources(nprocs, arguments.omp_nthreads or threads, memory_gb, plugin, args)
-
-
-def _plugin(arguments: Namespace) -> tuple[str | None, dict[str, Any]]:
-    """Name and arguments of the plugin, as far as they were given.
-
-    Raises
-    ------
-    UsageError, ClusterError
-    """
-    from spinalprep.plugins import slurm_queue
-    from spinalprep.plugins.choice import read_plugin_file
-
-    name, args = arguments.plugin, {}
-    if arguments.use_plugin is not None:
-        name, args = read_plugin_file(arguments.use_plugin)
-    if name == 'slurm':
-        if arguments.slurm_args is not None:
-            slurm_queue.split_args(arguments.slurm_args)  # told now, not at the first job
-            args['sbatch_args'] = f'{args.get("sbatch_args") or ""} {arguments.slurm_args}'.strip()
-        slurm_queue.require()
-    elif arguments.slurm_args is not None and getattr(arguments, 'array_script', None) is None:
-        raise UsageError('--slurm-args goes with --plugin slurm or --array-script')
-    return name, args
 
 
 def _select(
