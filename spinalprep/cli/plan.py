@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import sys
 from argparse import Namespace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from spinalprep import datasets
 from spinalprep.cli.resources import resources
+from spinalprep.description import source_folder
 from spinalprep.errors import InputImageError, NothingToRunError, UsageError
 from spinalprep.exclusions import Exclusion, read_exclusions, read_reviews
 from spinalprep.filters import Filter, by_options, read_filters
@@ -62,6 +64,29 @@ class Source:
     sessions: Sequence[str] | None = None
     given: GivenFiles = field(default_factory=GivenFiles)
     """What may be used instead of being computed."""
+
+
+def check_places(arguments: Namespace) -> None:
+    """Refuse places where nothing can be written, before anything is done.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With ``out``, ``work_dir`` and, but for the demo, ``array_script``.
+
+    Raises
+    ------
+    UsageError
+    """
+    script = getattr(arguments, 'array_script', None)
+    if script is not None and script.is_dir():
+        raise UsageError(f'--array-script {script}: is a folder; name the file to write')
+    folders = {'output folder': arguments.out, 'working folder': arguments.work_dir}
+    folders['folder of the script'] = script and script.parent
+    for what, folder in folders.items():
+        for path in (folder, *folder.parents) if folder else ():
+            if path.exists() and not path.is_dir():
+                raise UsageError(f'{what} {folder}: {path} is a file; name another folder')
 
 
 def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
@@ -122,7 +147,7 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     Raises
     ------
     UsageError
-        If policy or arguments make no sense.
+        If policy or arguments make no sense, or results of another dataset lie in the way.
     NothingToRunError
         If no dataset has an image to work on.
     """
@@ -132,6 +157,8 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     if arguments.bids_filter_file:
         filters += read_filters(arguments.bids_filter_file)
     chosen, told, unused = [], list(problems), []
+    for source in found:
+        _check_owner(source)
     for source in (_with_given(source, arguments, policy) for source in found):
         try:
             targets = _select(source, policy, reviews, filters)
@@ -144,6 +171,26 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     if not chosen:
         raise NothingToRunError('\n'.join(told) or 'no dataset to run')
     return Choice(policy, tuple(chosen), tuple(told), tuple(unused))
+
+
+def _check_owner(source: Source) -> None:
+    """Keep results of another dataset whose name is the same.
+
+    Raises
+    ------
+    UsageError
+        If that dataset is still there; one that is gone was moved here, for all that is known.
+    """
+    root, bids_dir = source.layout.derivatives, source.bids_dir.resolve()
+    other = source_folder(root)
+    # a folder that this user may not see is as good as gone
+    there = other is not None and os.path.isdir(other) and bids_dir.is_dir()
+    if there and not other.samefile(bids_dir):
+        raise UsageError(
+            f'{root}: holds results of {other}, which those of {bids_dir} would overwrite. '
+            'Name another output folder or, with --dataset-key or --scope, give the '
+            'dataset another key'
+        )
 
 
 def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:

@@ -138,13 +138,13 @@ def _docker(name: str) -> Container:
         why = (said.splitlines() or ['no answer'])[-1]
         if _DAEMON_CLOSED.search(said):
             raise ToolboxError(
-                f'{name} can not be started: Docker does not let this user in ({why}). Have the '
-                'user added to the group docker, then log in again; or use an image of Apptainer'
+                f'{name} can not be started: Docker does not let this user in ({why}). Be added '
+                'to the group docker and log in again, or use an image of Apptainer'
             )
         if _DAEMON_AWAY.search(said):
             raise ToolboxError(
-                f'{name} can not be started: Docker does not answer ({why}). Start it, with '
-                '"sudo systemctl start docker" or Docker Desktop, until "docker info" answers'
+                f'{name} can not be started: Docker does not answer ({why}). Start it: '
+                'sudo systemctl start docker, or Docker Desktop'
             )
         raise ToolboxError(
             f'the Docker image {name} is not there ({why}); fetch it with: docker pull {name}'
