@@ -278,9 +278,9 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
             'its folders and their names as expected?',
             file=sys.stderr,
         )
+    granted = resources(arguments)  # first: an image of SCT may have to be opened
     policy, toolbox = _find_toolbox(arguments, choice.policy)
     preflight(policy, toolbox, _first(choice))
-    granted = resources(arguments)
     plan = Plan(problems=list(choice.problems))
     for source, targets in choice.datasets:
         run = Run(

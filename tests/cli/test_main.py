@@ -97,6 +97,7 @@ def test_what_cannot_be_parsed_is_usage(world, argv):
         (['--precomputed', 'cord_dseg=a', '--precomputed', 'cord_dseg=b'], 'twice'),
         (['--policy', 'policy.yaml'], 'min_slices'),
         (['--policy', 'nowhere.yaml'], 'nowhere.yaml'),
+        (['--sct', 'nowhere', '--slurm-args', '--mem=3G'], '--slurm-args goes with'),
     ],
 )
 def test_what_makes_no_sense_is_usage(world, capsys, more, message):
