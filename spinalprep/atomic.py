@@ -9,10 +9,13 @@ import math
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+_SUFFIX = '.part'
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix=_SUFFIX, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -48,6 +51,24 @@ def replacing(path: Path | str) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, name: str = '*', *, older_s: float = 0.0) -> None:
+    """Remove what processes that were killed have begun to write.
+
+    Parameters
+    ----------
+    folder : Path
+        Looked through, not those in it.
+    name : str
+        Of the files that were to be written, as a pattern.
+    older_s : float
+        Leave alone what is younger: another process may be at it.
+    """
+    for path in folder.glob(f'.{name}.*{_SUFFIX}'):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= older_s:
+                path.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:

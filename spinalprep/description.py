@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from spinalprep.sidecars import generated_by
 
@@ -93,8 +95,28 @@ def dataset_description(
     }
 
 
+def source_folder(derivatives: Path) -> Path | None:
+    """The dataset that derivatives were made from, as their description says.
+
+    Parameters
+    ----------
+    derivatives : Path
+        Folder that holds `dataset_description`.
+
+    Returns
+    -------
+    Path or None
+        It may be gone by now. None where nothing is said of a folder.
+    """
+    links = _read(derivatives / 'dataset_description.json').get('DatasetLinks')
+    url = links.get('raw') if isinstance(links, dict) else None
+    if not isinstance(url, str) or not url.startswith('file:///'):
+        return None
+    return Path(os.fsdecode(unquote_to_bytes(url.removeprefix('file://'))))
+
+
 def _read(path: Path) -> dict[str, Any]:
-    """The description of the source dataset; empty where it has none that can be read."""
+    """The description of a dataset; empty where it has none that can be read."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -150,6 +151,10 @@ def _reusable(target: Target, run: Run) -> Record | None:
     known = run.last_result(target)
     if known is not None:
         known.reused = True
+        work = run.layout.work / target.label
+        if run.clean_work and work.is_dir():  # a kill stopped us there, or it was not asked for
+            with suppress(Held), held(_lock_of(work)):
+                shutil.rmtree(work, ignore_errors=True)
     return known
 
 
@@ -174,7 +179,7 @@ def _run_once(target: Target, run: Run, listeners: Listeners, *, wait: bool = Fa
             listeners.ended(known)
             return known
         # the working folder may be shared with a run whose results go elsewhere
-        with held(work.with_name(f'{work.name}.lock'), wait=True):
+        with held(_lock_of(work), wait=True):
             listeners.started(target)
             _forget_other_versions(work)
             record = run_target(target, run, partial(listeners.node, target))
@@ -182,6 +187,10 @@ def _run_once(target: Target, run: Run, listeners: Listeners, *, wait: bool = Fa
                 shutil.rmtree(work, ignore_errors=True)
     listeners.ended(record)
     return record
+
+
+def _lock_of(work: Path) -> Path:
+    return work.with_name(f'{work.name}.lock')
 
 
 def _forget_other_versions(work: Path) -> None:

@@ -19,7 +19,8 @@ class ExitCode(IntEnum):
     NOTHING_TO_RUN = 3
     """Dataset path missing, or no T2w or T1w image selected."""
     ENVIRONMENT = 4
-    """SCT, a model or the template is missing, outdated, or too old for what was asked."""
+    """SCT, a model or the template is missing, outdated, or too old for what was asked; Docker or
+    Slurm does not answer; or a file or folder can't be read or written, as on a full disk."""
 
 
 class SpinalprepError(Exception):

@@ -24,6 +24,7 @@ import spinalprep
 from spinalprep import atomic, moved
 from spinalprep.commandfiles import RECORD_FILE
 from spinalprep.crashes import Crash, read_crashes, substep_of
+from spinalprep.incomplete import forget_incomplete
 
 Listener = Callable[[str, str], None]
 """Told of each node's full name and ``start``, ``end`` or ``exception``."""
@@ -154,6 +155,7 @@ def run_graph(
     }
     moved.follow(Path(workflow.base_dir))
     forget_failed(Path(workflow.base_dir))
+    forget_incomplete(Path(workflow.base_dir))
     watcher = Watcher(plugin, crash_dir, listener)
     arguments = {**(plugin_args or {}), 'status_callback': watcher}
     if plugin == 'multiproc':

@@ -82,7 +82,8 @@ def is_held(path: Path) -> bool | None:
     if not path.is_file():
         return False
     try:
-        with path.open('a', encoding='utf-8') as stream:
+        # NFS gives a shared lock only on what is open for reading
+        with path.open('rb') as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

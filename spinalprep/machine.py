@@ -66,7 +66,9 @@ def _slurm_memory(environment: Mapping[str, str], processors: int) -> list[float
     if per_cpu:
         cpus = _number(environment.get('SLURM_CPUS_ON_NODE')) or processors
         return [per_cpu * cpus * 2**20 / 1e9]
-    return []
+    per_gpu = _number(environment.get('SLURM_MEM_PER_GPU'))
+    gpus = _number(environment.get('SLURM_GPUS_ON_NODE'))
+    return [per_gpu * gpus * 2**20 / 1e9] if per_gpu and gpus else []
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:

@@ -68,9 +68,12 @@ class Run:
             return max(min(len(targets), FOLLOWED), 1)
         if self.plugin != 'multiproc' or not targets:
             return 1
-        most = min(len(targets), self.nprocs // self.omp_nthreads)
-        room = self.memory_gb / max(self.memory_of(target) for target in targets)
-        return max(int(min(most, room)), 1)
+        need = max(self.memory_of(target) for target in targets)
+        for number in range(min(len(targets), self.nprocs // self.omp_nthreads), 1, -1):
+            # processors do not always divide evenly: the smallest part must do, too
+            if self._memory_part(self.nprocs // number) >= need:
+                return number
+        return 1
 
     def memory_of(self, target: Target) -> float:
         """Memory (GB) of the command that needs most of it for a subject."""
@@ -82,9 +85,12 @@ class Run:
 
         MultiProc on one processor only costs: a process for each node, and none beside it.
         """
-        part = self.memory_gb * nprocs / self.nprocs
+        part = self._memory_part(nprocs)
         plugin = 'linear' if (self.plugin, nprocs) == ('multiproc', 1) else self.plugin
         return dataclasses.replace(self, plugin=plugin, nprocs=nprocs, memory_gb=part)
+
+    def _memory_part(self, nprocs: int) -> float:
+        return self.memory_gb * nprocs / self.nprocs
 
     def relative(self, path: Path) -> str:
         """Path of a file of the dataset, below its root."""
@@ -143,7 +149,7 @@ class Run:
         versions = self.versions
         return {
             'policy': self.policy.digest(),
-            'candidates': [self.relative(item.path) for item in target.candidates],
+            'candidates': [str(item.path) for item in target.candidates],
             'given': {
                 self.relative(item.path): self._given(target, item) for item in target.candidates
             },
@@ -189,6 +195,15 @@ class Run:
         for _, path in self._figure_files(entities):
             path.unlink(missing_ok=True)
 
+    def remove_abandoned(self, target: Target) -> None:
+        """Remove what a killed run of a subject was writing; by the holder of its lock."""
+        layout, label = self.layout, target.label
+        folder = layout.derivatives / naming.subject_folder(target.entities)
+        for name in {item.folder for item in (*products.WRITTEN, *products.FIGURES)}:
+            atomic.remove_abandoned(folder / name)
+        atomic.remove_abandoned(layout.crash_report(label).parent)
+        atomic.remove_abandoned(layout.logs, layout.record(label).name)
+
     def _figure_files(self, entities: Mapping[str, str]) -> list[tuple[str, Path]]:
         folder = self.layout.derivatives / naming.subject_folder(entities)
         found = [
@@ -214,6 +229,7 @@ class Run:
 def write_description(run: Run) -> None:
     """``dataset_description.json``, ``.bidsignore`` and ``README`` of the derivatives."""
     root = run.layout.derivatives
+    atomic.remove_abandoned(root, older_s=3600.0)  # all runs write here
     content = description.dataset_description(
         run.layout.dataset, run.toolbox_facts, run.bids_dir, run.toolbox.template
     )

@@ -45,6 +45,7 @@ def run_target(target: Target, run: Run, listener: execution.Listener | None = N
     start = runs.now()
     try:
         _note_state(run.layout.state(target.label), 'S2')
+        run.remove_abandoned(target)
         run.remove_figures(target.entities)
         _try_candidates(target, run, record, listener)
     except SpinalprepError as error:

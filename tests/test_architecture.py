@@ -16,7 +16,7 @@ LAYERS = (
     ('cli',),
     ('driver', 'check', 'preflight', 'status'),
     ('subject',),
-    ('runs', 'execution', 'crashes', 'moved', 'pages', 'estimates'),
+    ('runs', 'execution', 'crashes', 'moved', 'incomplete', 'pages', 'estimates'),
     ('workflows', 'plugins'),
     ('interfaces',),
     ('description',),

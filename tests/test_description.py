@@ -8,7 +8,7 @@ import multiprocessing
 import pytest
 
 from spinalprep import description, runs
-from spinalprep.description import IGNORED, bidsignore, dataset_description
+from spinalprep.description import IGNORED, bidsignore, dataset_description, source_folder
 from spinalprep.given import GivenFiles
 from spinalprep.layout import Layout
 from spinalprep.naming import SCHEMES
@@ -27,6 +27,22 @@ def run(tmp_path):
         policy=Policy(),
         toolbox=Toolbox.example('7.2'),
     )
+
+
+@pytest.mark.parametrize('name', ['ds', 'a data set', 'Rückenmark #1 100%25', 'odd \udcff'])
+def test_derivatives_know_what_they_were_made_from(run, name):
+    bids_dir = run.bids_dir / name
+    assert source_folder(run.layout.derivatives) is None
+    runs.write_description(dataclasses.replace(run, bids_dir=bids_dir))
+    assert source_folder(run.layout.derivatives) == bids_dir
+
+
+@pytest.mark.parametrize(
+    'links', [None, [], {}, {'raw': 3}, {'raw': 'doi:10.1'}, {'raw': '../..'}]
+)
+def test_derivatives_of_others_need_not_tell(tmp_path, links):
+    (tmp_path / 'dataset_description.json').write_text(json.dumps({'DatasetLinks': links}))
+    assert source_folder(tmp_path) is None
 
 
 def test_licence_and_doi_come_from_the_source(run):

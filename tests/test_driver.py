@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver: candidates in turn, failures told, the record written whatever happens."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -29,8 +30,6 @@ TOOL_TAIL = 'It ends with:\nTraceback (most recent call last):\n  File "sct_x.py
 @pytest.fixture
 def make_run(tmp_path):
     def make(plugin='linear', factory=standin_wf, **settings):
-        import dataclasses
-
         toolbox = dataclasses.replace(
             Toolbox.example('7.2'), template=write_template(tmp_path / 'template')
         )
@@ -135,6 +134,51 @@ def test_a_second_run_takes_what_was_finished(make_run, plugin):
     )
     assert record.status == 'completed'
     assert [command['cached'] for command in record.commands] == [True]
+
+
+def test_a_subject_of_another_dataset_is_another_subject(make_run, tmp_path):
+    run = make_run()
+    go(run, sub_01_T2w={})
+    other = dataclasses.replace(run, bids_dir=tmp_path / 'elsewhere' / 'ds')
+    (record,) = go(other, sub_01_T2w={'verdict': 'WARN', 'reasons': ['odd']})
+    assert (record.reused, record.verdict) == (False, 'WARN')
+
+
+def test_a_working_folder_that_a_kill_left_is_removed_by_the_next_run(make_run):
+    run = make_run()
+    go(run, sub_01_T2w={})
+    work = run.layout.work / 'sub-01'
+    (record,) = run_targets(select(run.bids_dir), run)
+    assert (record.reused, work.is_dir()) == (True, True)
+    (record,) = run_targets(select(run.bids_dir), dataclasses.replace(run, clean_work=True))
+    assert (record.reused, work.exists()) == (True, False)
+
+
+def test_what_a_kill_left_half_written_is_removed(make_run):
+    run = make_run()
+    go(run, sub_01_T2w={}, sub_02_T2w={})
+    root, logs = run.layout.derivatives, run.layout.logs
+    mine = [
+        root / 'sub-01/anat/.sub-01_x.nii.gz.12.part', root / 'sub-01/figures/.x.png.3.part',
+        logs / '.sub-01.json.4.part', logs / 'sub-01/.crash.txt.5.part',
+    ]  # fmt: skip
+    others = [root / 'sub-02/anat/.sub-02_x.nii.gz.6.part', logs / '.sub-011.json.7.part']
+    for path in [*mine, *others]:
+        path.touch()
+    run_target(select(run.bids_dir)[0], run)
+    assert not any(path.exists() for path in mine)
+    assert all(path.exists() for path in others)
+
+
+def test_the_smallest_part_of_the_memory_does_for_any_subject(make_run):
+    need = make_run().memory_of(Target('01', None, (), ()))
+    targets = [Target(f'{number:02d}', None, (), ()) for number in range(8)]
+    for nprocs, room, expected in ((3, 2.2, 1), (3, 3.0, 3), (4, 3.5, 2), (2, 9.0, 2)):
+        run = dataclasses.replace(
+            make_run('multiproc'), nprocs=nprocs, memory_gb=room * need
+        )  # fmt: skip
+        assert run.at_once(targets) == expected
+        assert run.share(nprocs // expected).memory_gb >= need
 
 
 @pytest.mark.parametrize('plugin', PLUGINS)

@@ -70,6 +70,8 @@ def test_control_groups_of_version_1(machine):
         ({'SLURM_CPUS_ON_NODE': '8', 'SLURM_MEM_PER_NODE': '8192'}, 8, 8),
         ({'SLURM_CPUS_ON_NODE': '8', 'SLURM_MEM_PER_CPU': '1024'}, 8, 8),
         ({'SLURM_CPUS_ON_NODE': '8', 'SLURM_MEM_PER_NODE': '0'}, 8, 100),
+        ({'SLURM_MEM_PER_GPU': '4096', 'SLURM_GPUS_ON_NODE': '2'}, 16, 8),
+        ({'SLURM_MEM_PER_GPU': '4096'}, 16, 100),
         ({'SLURM_CPUS_ON_NODE': '64'}, 16, 100),
     ],
 )

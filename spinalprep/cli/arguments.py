@@ -19,7 +19,8 @@ as a BIDS App, with the derivatives directly in OUT_DIR:
   spinalprep BIDS_DIR OUT_DIR participant [--participant-label LABEL ...] [options of run]
 
 exit codes: 0 fine (PASS or WARN); 1 a subject was rejected, failed, or has the verdict FAIL;
-2 usage; 3 nothing to run; 4 SCT, a model or the template is missing, outdated or too old
+2 usage; 3 nothing to run; 4 SCT, a model or the template is missing, outdated or too old, Docker
+or Slurm does not answer, or a file or folder can't be read or written
 """
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import Source, choose, make_plan
+from spinalprep.cli.plan import Source, check_places, choose, make_plan
 from spinalprep.errors import ToolboxError
 from spinalprep.layout import Layout
 from spinalprep.products import STEP
@@ -21,6 +21,7 @@ def main(arguments: Namespace) -> int:
     """Write the dataset and the template where they are missing, run, say where to look."""
     from spinalprep.embedded.phantom import write_dataset, write_template
 
+    check_places(arguments)
     out: Path = arguments.out
     _write_once(out / 'bids', write_dataset)
     _write_once(out / 'template', write_template)

@@ -4,22 +4,24 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spinalprep import datasets
+from spinalprep.cli.resources import resources
+from spinalprep.description import source_folder
 from spinalprep.errors import InputImageError, NothingToRunError, UsageError
 from spinalprep.exclusions import Exclusion, read_exclusions, read_reviews
 from spinalprep.filters import Filter, by_options, read_filters
 from spinalprep.given import MANUAL_FOLDER, GivenFiles, check_precomputed
 from spinalprep.layout import Layout, dataset_name
-from spinalprep.machine import Machine, this_machine
 from spinalprep.policy import Policy, load_policy
 from spinalprep.runs import Run
 from spinalprep.selection import Target, select
@@ -29,12 +31,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Files, of which there may be thousands, that a message names."""
-
-MOST_THREADS = 8
-"""Threads beyond which SCT's commands gain nothing that is worth a processor."""
-
-BATCH_THREADS = 4
-"""Threads of one command where the cluster's computers are not known."""
 
 
 @dataclass
@@ -68,6 +64,29 @@ class Source:
     sessions: Sequence[str] | None = None
     given: GivenFiles = field(default_factory=GivenFiles)
     """What may be used instead of being computed."""
+
+
+def check_places(arguments: Namespace) -> None:
+    """Refuse places where nothing can be written, before anything is done.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        With ``out``, ``work_dir`` and, but for the demo, ``array_script``.
+
+    Raises
+    ------
+    UsageError
+    """
+    script = getattr(arguments, 'array_script', None)
+    if script is not None and script.is_dir():
+        raise UsageError(f'--array-script {script}: is a folder; name the file to write')
+    folders = {'output folder': arguments.out, 'working folder': arguments.work_dir}
+    folders['folder of the script'] = script and script.parent
+    for what, folder in folders.items():
+        for path in (folder, *folder.parents) if folder else ():
+            if path.exists() and not path.is_dir():
+                raise UsageError(f'{what} {folder}: {path} is a file; name another folder')
 
 
 def sources(arguments: Namespace) -> tuple[list[Source], list[str]]:
@@ -128,7 +147,7 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     Raises
     ------
     UsageError
-        If policy or arguments make no sense.
+        If policy or arguments make no sense, or results of another dataset lie in the way.
     NothingToRunError
         If no dataset has an image to work on.
     """
@@ -138,6 +157,8 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     if arguments.bids_filter_file:
         filters += read_filters(arguments.bids_filter_file)
     chosen, told, unused = [], list(problems), []
+    for source in found:
+        _check_owner(source)
     for source in (_with_given(source, arguments, policy) for source in found):
         try:
             targets = _select(source, policy, reviews, filters)
@@ -150,6 +171,26 @@ def choose(arguments: Namespace, found: Sequence[Source], problems: Sequence[str
     if not chosen:
         raise NothingToRunError('\n'.join(told) or 'no dataset to run')
     return Choice(policy, tuple(chosen), tuple(told), tuple(unused))
+
+
+def _check_owner(source: Source) -> None:
+    """Keep results of another dataset whose name is the same.
+
+    Raises
+    ------
+    UsageError
+        If that dataset is still there; one that is gone was moved here, for all that is known.
+    """
+    root, bids_dir = source.layout.derivatives, source.bids_dir.resolve()
+    other = source_folder(root)
+    # a folder that this user may not see is as good as gone
+    there = other is not None and os.path.isdir(other) and bids_dir.is_dir()
+    if there and not other.samefile(bids_dir):
+        raise UsageError(
+            f'{root}: holds results of {other}, which those of {bids_dir} would overwrite. '
+            'Name another output folder or, with --dataset-key or --scope, give the '
+            'dataset another key'
+        )
 
 
 def _with_given(source: Source, arguments: Namespace, policy: Policy) -> Source:
@@ -237,9 +278,9 @@ def make_plan(arguments: Namespace, choice: Choice) -> Plan:
             'its folders and their names as expected?',
             file=sys.stderr,
         )
+    granted = resources(arguments)  # first: an image of SCT may have to be opened
     policy, toolbox = _find_toolbox(arguments, choice.policy)
     preflight(policy, toolbox, _first(choice))
-    granted = resources(arguments)
     plan = Plan(problems=list(choice.problems))
     for source, targets in choice.datasets:
         run = Run(
@@ -289,64 +330,6 @@ def preflight(
 
     require(toolbox, {'registration'})  # the graphs read the template's identity
     require(toolbox, needs(policy, toolbox, first))
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a run may use."""
-
-    nprocs: int
-    omp_nthreads: int
-    memory_gb: float
-    plugin: str
-    plugin_args: Mapping[str, Any] = field(default_factory=dict)
-
-
-def resources(arguments: Namespace, machine: Machine | None = None) -> Resources:
-    """Processors, threads of one command, memory (GB) and plugin.
-
-    Parameters
-    ----------
-    arguments : Namespace
-        With ``nprocs``, ``omp_nthreads``, ``mem``, ``plugin``, ``slurm_args`` and
-        ``use_plugin``.
-    machine : Machine, optional
-        What is there for all that is not given; this machine by default.
-    """
-    machine = machine or this_machine()
-    plugin, args = _plugin(arguments)
-    nprocs = arguments.nprocs or args.pop('n_procs', None) or machine.processors
-    memory_gb = arguments.mem or args.pop('memory_gb', None) or machine.memory_gb
-    plugin = plugin or ('multiproc' if nprocs > 1 else 'linear')
-    # elsewhere the computers are others than this one
-    threads = BATCH_THREADS
-    if plugin in ('linear', 'multiproc'):
-        at_once = 2 if plugin == 'multiproc' else 1
-        threads = max(1, min(nprocs // at_once, MOST_THREADS))
-    return Resources(nprocs, arguments.omp_nthreads or threads, memory_gb, plugin, args)
-
-
-def _plugin(arguments: Namespace) -> tuple[str | None, dict[str, Any]]:
-    """Name and arguments of the plugin, as far as they were given.
-
-    Raises
-    ------
-    UsageError, ClusterError
-    """
-    from spinalprep.plugins import slurm_queue
-    from spinalprep.plugins.choice import read_plugin_file
-
-    name, args = arguments.plugin, {}
-    if arguments.use_plugin is not None:
-        name, args = read_plugin_file(arguments.use_plugin)
-    if name == 'slurm':
-        if arguments.slurm_args is not None:
-            slurm_queue.split_args(arguments.slurm_args)  # told now, not at the first job
-            args['sbatch_args'] = f'{args.get("sbatch_args") or ""} {arguments.slurm_args}'.strip()
-        slurm_queue.require()
-    elif arguments.slurm_args is not None and getattr(arguments, 'array_script', None) is None:
-        raise UsageError('--slurm-args goes with --plugin slurm or --array-script')
-    return name, args
 
 
 def _select(

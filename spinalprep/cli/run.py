@@ -11,7 +11,7 @@ from importlib import import_module
 from spinalprep.cli.array import write_array_script
 from spinalprep.cli.dry_run import dry_run
 from spinalprep.cli.execute import execute
-from spinalprep.cli.plan import Source, choose, make_plan, sources
+from spinalprep.cli.plan import Source, check_places, choose, make_plan, sources
 from spinalprep.sidebyside import beside
 
 
@@ -22,6 +22,7 @@ def main(arguments: Namespace) -> int:
 
 def carry_out(arguments: Namespace, found: Sequence[Source], problems: Sequence[str] = ()) -> int:
     """Run datasets, or say what would run, or write the job array that runs it."""
+    check_places(arguments)
     if arguments.dry_run:
         return dry_run(arguments, found, problems)
     # PyBIDS takes a second to import, and memory that no process of a subject needs

@@ -138,7 +138,8 @@ def split_args(text: str) -> list[str]:
     except ValueError as error:
         raise UsageError(f'options of sbatch: {error}: {text}') from None
     for item in given:
-        name = item.partition('=')[0]
+        # of one letter, with or without a value right behind it; or of a word
+        name = item.partition('=')[0] if item.startswith('--') else item[:2]
         if name in _PER_GRAPH:
             raise UsageError(f'options of sbatch: {name} can not be given to each job: {text}')
     return given

@@ -23,6 +23,12 @@ from spinalprep.toolbox.container import Container
 IMAGE_FILES = ('.sif', '.simg', '.img', '.sqsh')
 """How the names of Apptainer's images end."""
 
+# what docker says of its daemon, by releases
+_DAEMON_AWAY = re.compile(
+    'Cannot connect to the Docker daemon|failed to connect to the docker API|error during connect'
+)
+_DAEMON_CLOSED = re.compile('permission denied while trying to connect')
+
 _IMAGE_NAME = re.compile(r'[a-z0-9][\w.-]*(:\d+)?(/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]+)?')
 
 # $1 is where the shadow goes; SCT is where its variable or its programs say, or in a usual place
@@ -112,7 +118,13 @@ def _file(text: str) -> Container:
 
 
 def _docker(name: str) -> Container:
-    """Container of a Docker image that is on this machine."""
+    """Container of a Docker image that is on this machine.
+
+    Raises
+    ------
+    ToolboxError
+        If docker, its daemon or the image is not there, or this user may not ask the daemon.
+    """
     program = shutil.which('docker')
     if program is None:
         raise ToolboxError(
@@ -122,9 +134,20 @@ def _docker(name: str) -> Container:
     command = [program, 'image', 'inspect', '--format', '{{.Id}}', name]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
-        why = found.stderr.strip().splitlines()[-1:] or ['no answer']
+        said = found.stderr.strip()
+        why = (said.splitlines() or ['no answer'])[-1]
+        if _DAEMON_CLOSED.search(said):
+            raise ToolboxError(
+                f'{name} can not be started: Docker does not let this user in ({why}). Be added '
+                'to the group docker and log in again, or use an image of Apptainer'
+            )
+        if _DAEMON_AWAY.search(said):
+            raise ToolboxError(
+                f'{name} can not be started: Docker does not answer ({why}). Start it: '
+                'sudo systemctl start docker, or Docker Desktop'
+            )
         raise ToolboxError(
-            f'the Docker image {name} is not there ({why[0]}); fetch it with: docker pull {name}'
+            f'the Docker image {name} is not there ({why}); fetch it with: docker pull {name}'
         )
     return Container('docker', program, name, identity=_identity(found.stdout.strip()))
 

@@ -157,9 +157,12 @@ def template_identity(template: Path) -> str:
 def _listed(listing: Path) -> Iterator[tuple[int, str, Path]]:
     """Id, name and path of each file in a list; groups of them, which an atlas has, are not."""
     try:
-        lines = listing.read_text().splitlines()
+        lines = listing.read_text(encoding='utf-8').splitlines()
     except OSError as error:
         raise ToolboxError(f'{listing} can not be read: {error.strerror}') from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b'\n', 0, error.start) + 1
+        raise ToolboxError(f'{listing}, line {line}: not UTF-8; save the list as such') from error
     for number, line in enumerate(lines, start=1):
         if 'Keyword=' in line and 'Keyword=IndivLabels' not in line:
             return

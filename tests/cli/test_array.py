@@ -10,6 +10,7 @@ import pytest
 
 from spinalprep.cli.array import _without_tasks
 from spinalprep.cli.main import main
+from spinalprep.errors import ExitCode
 from tests.standins import dataset, write_template
 
 SBATCH = """#!/bin/bash
@@ -134,3 +135,19 @@ def test_within_a_scope_each_task_names_its_dataset(place, tmp_path):
     text = (place / 'job.sh').read_text()
     assert "  '--dataset-key one --participant-label 02 --session-label b'\n" in text
     assert '--scope' not in text
+
+
+@pytest.mark.parametrize(
+    ('args', 'why'),
+    [
+        ('--comment="open', 'No closing quotation'),
+        ('--mem=3G\ntouch here', 'all options in one line expected'),
+        ('--array=0-3', '--array can not be given to each job'),
+    ],
+)
+def test_options_that_spoil_the_script_are_told_before_anything_is_written(
+    place, capsys, args, why
+):
+    assert write(f'--slurm-args={args}') == ExitCode.USAGE
+    assert why in capsys.readouterr().err
+    assert sorted(path.name for path in place.iterdir()) == ['ds', 'tpl']

@@ -97,6 +97,7 @@ def test_what_cannot_be_parsed_is_usage(world, argv):
         (['--precomputed', 'cord_dseg=a', '--precomputed', 'cord_dseg=b'], 'twice'),
         (['--policy', 'policy.yaml'], 'min_slices'),
         (['--policy', 'nowhere.yaml'], 'nowhere.yaml'),
+        (['--sct', 'nowhere', '--slurm-args', '--mem=3G'], '--slurm-args goes with'),
     ],
 )
 def test_what_makes_no_sense_is_usage(world, capsys, more, message):
@@ -105,6 +106,27 @@ def test_what_makes_no_sense_is_usage(world, capsys, more, message):
     assert main([*RUN, *more]) == ExitCode.USAGE
     assert message in capsys.readouterr().err
     assert not (world / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('argv', 'message'),
+    [
+        ([*RUN, '--out', 'notes'], 'output folder notes: notes is a file'),
+        ([*RUN, '--out', 'notes/x', '--dry-run'], 'output folder notes/x: notes is a file'),
+        ([*RUN, '--work-dir', 'notes'], 'working folder notes: notes is a file'),
+        ([*RUN, '--array-script', 'tpl'], '--array-script tpl: is a folder'),
+        ([*RUN, '--array-script', 'notes/x.sh'], 'script notes: notes is a file'),
+        (['ds', 'notes', 'participant', *SCT], 'output folder notes: notes is a file'),
+        (['demo', '--out', 'notes'], 'output folder notes: notes is a file'),
+    ],
+)
+def test_places_that_can_not_be_written_are_usage(world, capsys, argv, message):
+    dataset(world / 'ds', sub_01_T2w={})
+    (world / 'notes').write_text('kept')
+    before = sorted(world.rglob('*'))
+    assert main(argv) == ExitCode.USAGE
+    assert message in capsys.readouterr().err
+    assert sorted(world.rglob('*')) == before
 
 
 def test_nothing_to_run(world, capsys):
@@ -319,6 +341,53 @@ def test_scopes_and_keys(world, capsys):
     assert main(['run', STEP, '--dataset-key', 'six', *local]) == ExitCode.USAGE
     assert main(['run', STEP, '--scope', 'reg', '--out', 'out']) == ExitCode.USAGE
     assert main(['run', STEP, '--scope', 'reg', '--participant-label', '1', *local]) == 2
+
+
+def test_two_datasets_of_one_name_do_not_share_their_results(world, capsys):
+    first = dataset(world / 'a' / 'my ds', sub_01_T2w={})
+    dataset(world / 'b' / 'myds', sub_01_T2w={'verdict': 'FAIL', 'reasons': ['x']})
+    run = ['run', STEP, '--out', 'out', *SCT, '--bids-dir']
+    assert main([*run, 'a/my ds']) == ExitCode.OK
+    files = {path: path.stat().st_mtime_ns for path in (world / 'out').rglob('*')}
+    capsys.readouterr()
+    for more in ([], ['--dry-run'], ['--array-script', 'job.sh']):
+        assert main([*run, 'b/myds', *more]) == ExitCode.USAGE
+        told = capsys.readouterr()
+        root = 'out/derivatives/spinalfmriprep/myds'
+        assert f'{root}: holds results of {first}, which those of {world}/b/myds' in told.err
+        assert 'Name another output folder' in told.err
+    assert {path: path.stat().st_mtime_ns for path in (world / 'out').rglob('*')} == files
+    assert main([*run, 'b/myds', '--out', 'other']) == ExitCode.SUBJECT
+    # the same dataset by another name, and one that was moved
+    (world / 'link').symlink_to(first)
+    (world / 'c').mkdir()
+    (world / 'c' / 'myds').symlink_to(world / 'link')
+    assert main([*run, 'c/myds']) == ExitCode.OK
+    first.rename(world / 'c' / 'my-ds')
+    (world / 'c' / 'myds').unlink()
+    (world / 'c' / 'my-ds').rename(world / 'c' / 'myds')
+    assert main([*run, 'c/myds']) == ExitCode.OK
+    assert 'ds sub-01: completed PASS (unchanged)' in capsys.readouterr().out
+
+
+def test_two_datasets_as_a_bids_app_do_not_share_their_results(world, capsys):
+    dataset(world / 'a' / 'ds', sub_01_T2w={})
+    dataset(world / 'b' / 'other', sub_01_T2w={})
+    assert main(['a/ds', 'out', 'participant', *SCT]) == ExitCode.OK
+    assert main(['b/other', 'out', 'participant', *SCT]) == ExitCode.USAGE
+    assert f'holds results of {world}/a/ds' in capsys.readouterr().err
+
+
+def test_a_key_that_leads_to_another_folder_now(world, capsys):
+    dataset(world / 'first', sub_01_T2w={})
+    dataset(world / 'second', sub_01_T2w={})
+    run = ['run', STEP, '--datasets-local', 'local.yaml', '--out', 'out', *SCT, '--dataset-key']
+    (world / 'local.yaml').write_text('one: first\n')
+    assert main([*run, 'one']) == ExitCode.OK
+    (world / 'local.yaml').write_text('one: second\ntwo: second\n')
+    assert main([*run, 'one']) == ExitCode.USAGE
+    assert 'give the dataset another key' in capsys.readouterr().err
+    assert main([*run, 'two']) == ExitCode.OK
 
 
 def test_exclusions_of_the_inventory_are_honoured(world):

@@ -138,6 +138,34 @@ def test_nothing_goes_on_when_we_are_killed(number, tmp_path, node):
     assert wait_for(lambda: not list(temp.iterdir())), 'its temp folder is removed'
 
 
+KILLED_AT_ONCE = """
+import os, subprocess
+
+class Popen(subprocess.Popen):
+    def __init__(self, argv, *others, **more):
+        super().__init__(argv, *others, **more)
+        if any('sct_image' in str(word) for word in argv):
+            os.kill(os.getpid(), int(sys.argv[3]))
+
+subprocess.Popen = Popen
+"""
+
+
+@needs_proc
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_nothing_begins_when_we_are_killed_before_its_guard_knows_of_it(number, tmp_path, node):
+    fake_sct(tmp_path / 'sct', {'sct_image': f"open(r'{tmp_path}/begun', 'w')"})
+    script = RUNNER.replace('toolbox =', f'{KILLED_AT_ONCE}\ntoolbox =', 1)
+    ended = subprocess.run(
+        [sys.executable, '-c', script, str(tmp_path / 'sct'), str(node), str(int(number))],
+        env={**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[2])},
+        stderr=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert ended.returncode == -number
+    time.sleep(1)
+    assert not (tmp_path / 'begun').exists()
+
+
 @needs_proc
 def test_what_it_leaves_running_is_ended(tmp_path, node, image, monkeypatch):
     monkeypatch.setenv('PIDS', str(tmp_path / 'pids'))

@@ -146,6 +146,27 @@ def test_an_image_that_is_not_there_is_told(place, given, message):
         find_toolbox(given)
 
 
+SOCKET = 'unix:///var/run/docker.sock'
+
+
+@pytest.mark.parametrize(
+    ('said', 'message'),
+    [
+        (f'Cannot connect to the Docker daemon at {SOCKET}. Is it running?', 'Start it'),
+        (f'failed to connect to the docker API at {SOCKET}; check if', 'Start it'),
+        (f'permission denied while trying to connect to the docker API at {SOCKET}', 'the group'),
+    ],
+)
+def test_a_docker_that_does_not_answer_is_not_a_missing_image(place, said, message):
+    program = place / 'bin' / 'docker'
+    program.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(ToolboxError, match=message) as caught:
+        find_toolbox('lab/sct:7.2')
+    assert said in str(caught.value)
+    assert 'docker pull' not in str(caught.value)
+
+
 def test_no_runtime_is_told(place, monkeypatch):
     monkeypatch.setenv('PATH', str(place / 'empty'))
     with pytest.raises(ToolboxError, match='neither apptainer nor singularity'):

@@ -211,6 +211,17 @@ def test_a_list_that_can_not_be_read(tmp_path):
         template_files(template)
 
 
+@pytest.mark.parametrize(
+    ('folder', 'read'), [('template', template_files), ('atlas', atlas_files)]
+)
+def test_a_list_in_another_encoding(tmp_path, folder, read):
+    (tmp_path / folder).mkdir()
+    text = '# Keyword=IndivLabels\n3, moelle épinière, cord.nii.gz\n'
+    (tmp_path / folder / 'info_label.txt').write_bytes(text.encode('latin-1'))
+    with pytest.raises(ToolboxError, match=r'info_label\.txt, line 2: not UTF-8; save the list'):
+        read(tmp_path)
+
+
 def test_temp_folder(installation, monkeypatch, tmp_path):
     toolbox = find_toolbox(installation.root)
     monkeypatch.setenv('TMPDIR', str(tmp_path / 'nowhere'))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run one command: no shell, own process group, time limit, nothing left behind."""
 
+import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -44,6 +46,10 @@ done
 [ $# -gt 0 ] && "$@"
 rm -rf "$temp"
 """
+
+
+# Lets the command begin once its guard knows of it; never, if we are killed before that.
+_GATE = 'read -r go && exec "$@" < /dev/null'
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,11 @@ def run_command(
     Execution
         The exit code is not judged here.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such program, or it may not be run.
+
     Notes
     -----
     The whole process group is ended at the time limit, when an exception passes through (Ctrl-C),
@@ -147,20 +158,24 @@ def run_command(
             variables = toolbox.container.outer_environment(base)
         else:
             stop, variables = (), command_environment(toolbox, num_threads, Path(temp), base)
+        if shutil.which(argv[0], path=variables.get('PATH')) is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
         execution = Execution(tuple(argv), start, Path(temp) if toolbox.container else None)
         begin(execution)
         with _guard(temp, stop) as tell:
             process = subprocess.Popen(
-                list(argv),
+                ['/bin/sh', '-c', _GATE, 'sh', *argv],
                 cwd=folder,
                 env=variables,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-            tell(process.pid)
             try:
+                tell(process.pid)
+                with suppress(BrokenPipeError), process.stdin as gate:  # its end will tell why
+                    gate.write(b'go\n')
                 await_end(process, timeout)
             except subprocess.TimeoutExpired:
                 timed_out = True
