@@ -165,7 +165,7 @@ _ADVICE = {
         'Compare what it asked for with what the cluster has (sinfo), change --slurm-args or '
         f'--omp-nthreads, {_AGAIN}'
     ),
-    r'ended as (NODE_FAIL|PREEMPTED|CANCELLED|REVOKED)\b': (
+    r'ended as (BOOT_FAIL|NODE_FAIL|PREEMPTED|CANCELLED|REVOKED)\b': (
         'The cluster took the job away, not this node: give the same command again: it goes on '
         'where it stopped.'
     ),

@@ -203,6 +203,7 @@ PATH = 'sct_image ended with exit code 1: OSError: /data/cancelled/revoked/not t
         ('JobLost', 'job 5 of this node ended as TIMEOUT on c1: it ran', '--time in --slurm-args'),
         ('JobLost', 'job 5 of this node ended as CANCELLED: somebody', 'The cluster took the job'),
         ('JobLost', 'job 5 of this node ended as NODE_FAIL on c1: x', 'The cluster took the job'),
+        ('JobLost', 'job 5 of this node ended as BOOT_FAIL on c1: x', 'The cluster took the job'),
         ('JobLost', 'job 5 of this node ended as OUT_OF_MEMORY: its', '--mem=16G'),
         ('JobLost', 'job 5 of this node can not start: it waits with x', 'what the cluster has'),
         ('JobLost', 'sbatch did not take the job of this node: x', 'what the cluster has'),

@@ -72,7 +72,7 @@ def check_places(arguments: Namespace) -> None:
     Parameters
     ----------
     arguments : Namespace
-        With ``out``, ``work_dir`` and, but for the demo, ``array_script``.
+        With ``out``, ``work_dir`` and, but for the demo, ``array_script`` and ``array_scratch``.
 
     Raises
     ------
@@ -81,6 +81,9 @@ def check_places(arguments: Namespace) -> None:
     script = getattr(arguments, 'array_script', None)
     if script is not None and script.is_dir():
         raise UsageError(f'--array-script {script}: is a folder; name the file to write')
+    scratch = getattr(arguments, 'array_scratch', None) or ''
+    if set(scratch) & set('"\r\n'):  # it stands between quotes, for the job's shell to read
+        raise UsageError(f'--array-scratch: a path without quotes expected, got {scratch!r}')
     folders = {'output folder': arguments.out, 'working folder': arguments.work_dir}
     folders['folder of the script'] = script and script.parent
     for what, folder in folders.items():

@@ -116,6 +116,7 @@ def test_what_makes_no_sense_is_usage(world, capsys, more, message):
         ([*RUN, '--work-dir', 'notes'], 'working folder notes: notes is a file'),
         ([*RUN, '--array-script', 'tpl'], '--array-script tpl: is a folder'),
         ([*RUN, '--array-script', 'notes/x.sh'], 'script notes: notes is a file'),
+        ([*RUN, '--array-script', 'x.sh', '--array-scratch', '"$TMPDIR"'], 'without quotes'),
         (['ds', 'notes', 'participant', *SCT], 'output folder notes: notes is a file'),
         (['demo', '--out', 'notes'], 'output folder notes: notes is a file'),
     ],
