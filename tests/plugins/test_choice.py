@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins by name, and files that name one."""
 
+import inspect
 import json
 import re
 
@@ -84,7 +85,7 @@ def test_arguments_that_make_no_plugin(args, why, tmp_path):
 
 
 def test_all_arguments_of_slurm_are_known(tmp_path):
-    told = set(re.findall(r'^        ``(\w+)``', GuardedSLURM.__doc__, re.MULTILINE))
+    told = set(re.findall(r'^    ``(\w+)``', inspect.getdoc(GuardedSLURM), re.MULTILINE))
     told -= {'status_callback'}  # none that a file could have
     assert told == set(_OF_SLURM) - {'n_procs', 'memory_gb'}
     file = tmp_path / 'plugin.yaml'
