@@ -326,8 +326,18 @@ def plan(
     with suppress(_Started):
         run_targets(selection.select(dataset, subjects=subjects), ours, Listeners(started=started))
     used = time.process_time() - begin
-    unit = 1 if sys.platform == 'linux' else 1 / 1024
-    return used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return used, most_kb()
+
+
+def most_kb() -> float:
+    """Most memory (KB) that this process has had.
+
+    What Linux answers to ``getrusage`` is never less than what the parent had.
+    """
+    with suppress(FileNotFoundError):
+        lines = Path('/proc/self/status').read_text().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith('VmHWM:'))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 # -- little helpers ---------------------------------------------------------------------------
