@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from spinalprep import atomic
 from spinalprep.sidecars import generated_by
 
 BIDS_VERSION = '1.10.0'
@@ -80,7 +80,7 @@ def dataset_description(
         ``DatasetLinks`` has the names that BIDS URIs in sidecars use.
     """
     url = bids_dir.resolve().as_uri()
-    raw = _read(bids_dir / 'dataset_description.json')
+    raw = atomic.read_json(bids_dir / 'dataset_description.json')
     source = {'URL': url} | ({'DOI': raw['DatasetDOI']} if raw.get('DatasetDOI') else {})
     links = {'raw': url} | ({'template': template.resolve().as_uri()} if template else {})
     licence = {'License': raw['License']} if raw.get('License') else {}
@@ -108,17 +108,8 @@ def source_folder(derivatives: Path) -> Path | None:
     Path or None
         It may be gone by now. None where nothing is said of a folder.
     """
-    links = _read(derivatives / 'dataset_description.json').get('DatasetLinks')
+    links = atomic.read_json(derivatives / 'dataset_description.json').get('DatasetLinks')
     url = links.get('raw') if isinstance(links, dict) else None
     if not isinstance(url, str) or not url.startswith('file:///'):
         return None
     return Path(os.fsdecode(unquote_to_bytes(url.removeprefix('file://'))))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The description of a dataset; empty where it has none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
